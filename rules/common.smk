@@ -1,0 +1,127 @@
+# The config, read and checked once, and the functions that the rules share.
+import json
+import os
+import sys
+from modulefinder import ModuleFinder
+from pathlib import Path
+
+import yaml
+
+SCRIPTS = Path(workflow.basedir) / "scripts"
+TEMPLATE = os.path.relpath(SCRIPTS / "ablation/templates/report.html.j2")
+sys.path.insert(0, str(SCRIPTS))
+# Jobs find the Python that runs Snakemake, whether its environment is activated or not.
+os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
+
+from ablation import settings
+from ablation.errors import InputError
+
+try:
+    schema = yaml.safe_load(
+        (Path(workflow.basedir) / "rules/schemas/config.schema.yaml").read_text()
+    )
+    config = settings.complete(config, schema)
+    for key in ("archive", "path"):
+        if config["dataset"][key] and not Path(config["dataset"][key]).is_file():
+            raise InputError(f"dataset.{key}: no such file '{config['dataset'][key]}'")
+except InputError as error:
+    sys.exit(f"config error: {error}")
+
+
+wildcard_constraints:
+    model="[A-Za-z0-9_-]+",
+    seed="[0-9]+",
+
+
+def code_of(script):
+    """Return a script of scripts/ and every local module that it imports, as inputs of its rule."""
+    finder = ModuleFinder(path=[str(SCRIPTS)])
+    finder.run_script(str(SCRIPTS / script))
+    files = [found.__file__ for name, found in finder.modules.items() if name != "__main__"]
+    return [os.path.relpath(file) for file in [SCRIPTS / script, *sorted(filter(None, files))]]
+
+
+def source_of_images(wildcards):
+    """Return the file that the dataset is read from; the digits have none."""
+    dataset = config["dataset"]
+    if dataset["name"] == "cifar10" and dataset["archive"] is None:
+        return ancient("<results>/data/cifar-10-python.tar.gz")
+    return dataset["archive"] or dataset["path"] or []
+
+
+def sha256_of_archive():
+    """Return the sum that says what a downloaded archive holds; other sources are files compared by time."""
+    downloaded = config["dataset"]["name"] == "cifar10" and config["dataset"]["archive"] is None
+    return config["download"]["sha256"] if downloaded else None
+
+
+def limits_of_images():
+    """Return the arguments of prepare.py that cut a dataset short."""
+    limits = {
+        "--train-images": config["limits"]["train_images"],
+        "--test-images": config["limits"]["test_images"],
+    }
+    return " ".join(f"{option} {limit}" for option, limit in limits.items() if limit is not None)
+
+
+def data_of_model(wildcards):
+    """Return the npz that a model's images come from."""
+    whitened = config["models"][wildcards.model]["input"] == "zca"
+    return "<results>/data/zca.npz" if whitened else "<results>/data/images.npz"
+
+
+def spec_of_model(wildcards):
+    """Return a model's settings as sorted JSON, the only part of the config that its training sees."""
+    return settings.model_spec(config, wildcards.model).to_json()
+
+
+def gpu_of_training():
+    """Return the GPU that a training job asks for: none on the CPU, so that jobs run side by side."""
+    return {} if config["training"]["device"] == "cpu" else {"gpu": 1}
+
+
+def all_metrics():
+    """Return the metrics.json of every model and seed."""
+    return expand(
+        "<results>/runs/{model}/seed{seed}/metrics.json",
+        model=config["models"],
+        seed=config["seeds"],
+    )
+
+
+def rows_of_table():
+    """Return, as JSON by model, what the table says besides the results."""
+    published = (config["published"] or {"models": {}})["models"]
+    return json.dumps(
+        {
+            name: {
+                "differs": settings.difference(config, name),
+                "epochs": settings.model_spec(config, name).epochs,
+                "published_loss": published.get(name, {}).get("loss"),
+                "published_accuracy": published.get(name, {}).get("accuracy"),
+            }
+            for name in config["models"]
+        },
+        sort_keys=True,
+    )
+
+
+def study_of_report():
+    """Return, as JSON, what the report says about the study besides its table."""
+    return json.dumps(
+        {
+            "title": config["title"],
+            "descriptions": {
+                name: model.get("description", "") for name, model in config["models"].items()
+            },
+            "defaults": settings.in_words(config["defaults"]),
+            "inputs": sorted({model["input"] for model in config["models"].values()}),
+            "dataset": config["dataset"]["name"],
+            "epsilon": config["whitening"]["epsilon"],
+            "limits": {
+                name: limit for name, limit in config["limits"].items() if limit is not None
+            },
+            "published": config["published"] and config["published"]["source"],
+        },
+        sort_keys=True,
+    )

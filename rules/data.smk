@@ -1,0 +1,76 @@
+# From an address to whitened images.
+
+
+# The sum decides what the archive is: prepare doesn't run again because it was fetched again,
+# and update() leaves a finished one in place for the program to recognise.
+rule download:
+    input:
+        code=code_of("download.py"),
+    output:
+        update("<results>/data/cifar-10-python.tar.gz"),
+    log:
+        "<logs>/download.log",
+    benchmark:
+        "<benchmarks>/download.tsv"
+    conda:
+        "../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=240,
+    params:
+        sources=config["download"]["sources"],
+        sha256=config["download"]["sha256"],
+        minimum_rate=config["download"]["minimum_rate"],
+    shell:
+        "python {input.code[0]:q} --sources {params.sources:q} --sha256 {params.sha256}"
+        " --minimum-rate {params.minimum_rate} --output {output:q} | tee {log:q}"
+
+
+rule prepare:
+    input:
+        source=source_of_images,
+        code=code_of("prepare.py"),
+    output:
+        "<results>/data/images.npz",
+    log:
+        "<logs>/prepare.log",
+    benchmark:
+        "<benchmarks>/prepare.tsv"
+    conda:
+        "../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        dataset=config["dataset"]["name"],
+        shuffle_seed=config["dataset"]["shuffle_seed"],
+        limits=limits_of_images(),
+        sha256=sha256_of_archive(),
+    shell:
+        "python {input.code[0]:q} --dataset {params.dataset} --shuffle-seed {params.shuffle_seed}"
+        " --source {input.source:q} {params.limits} --output {output:q} > {log:q} 2>&1"
+
+
+rule whiten:
+    input:
+        images="<results>/data/images.npz",
+        code=code_of("whiten.py"),
+    output:
+        "<results>/data/zca.npz",
+    log:
+        "<logs>/whiten.log",
+    benchmark:
+        "<benchmarks>/whiten.tsv"
+    conda:
+        "../envs/data.yaml"
+    threads: 4
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        epsilon=config["whitening"]["epsilon"],
+    shell:
+        "python {input.code[0]:q} --images {input.images:q} --epsilon {params.epsilon}"
+        " --output {output:q} > {log:q} 2>&1"

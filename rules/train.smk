@@ -1,0 +1,55 @@
+# From images to predictions, one job per model and seed.
+
+
+rule train:
+    input:
+        data=data_of_model,
+        code=code_of("train.py"),
+    output:
+        model="<results>/runs/{model}/seed{seed}/model.keras",
+        history="<results>/runs/{model}/seed{seed}/history.csv",
+        provenance="<results>/runs/{model}/seed{seed}/training.json",
+    log:
+        "<logs>/train/{model}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/train/{model}/seed{seed}.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: config["training"]["threads"]
+    resources:
+        **gpu_of_training(),
+        mem_mb=6000,
+        runtime=720,
+    params:
+        spec=spec_of_model,
+        device=config["training"]["device"],
+    shell:
+        "python {input.code[0]:q} --data {input.data:q} --spec {params.spec:q}"
+        " --name {wildcards.model} --seed {wildcards.seed} --device {params.device} --threads {threads}"
+        " --model {output.model:q} --history {output.history:q} --provenance {output.provenance:q}"
+        " 2> {log:q} | tee -a {log:q}"
+
+
+rule evaluate:
+    input:
+        data=data_of_model,
+        model="<results>/runs/{model}/seed{seed}/model.keras",
+        provenance="<results>/runs/{model}/seed{seed}/training.json",
+        code=code_of("evaluate.py"),
+    output:
+        predictions="<results>/runs/{model}/seed{seed}/predictions.npz",
+        metrics="<results>/runs/{model}/seed{seed}/metrics.json",
+    log:
+        "<logs>/evaluate/{model}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/evaluate/{model}/seed{seed}.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: config["training"]["threads"]
+    resources:
+        mem_mb=3000,
+        runtime=20,
+    shell:
+        "python {input.code[0]:q} --data {input.data:q} --model {input.model:q}"
+        " --provenance {input.provenance:q} --threads {threads}"
+        " --predictions {output.predictions:q} --metrics {output.metrics:q} > {log:q} 2>&1"

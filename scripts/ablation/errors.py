@@ -1,0 +1,22 @@
+"""The one exception that a user is meant to see, and how a program shows it."""
+
+import sys
+
+
+class InputError(ValueError):
+    """Something the user gave is wrong. The message is one line: what, where, what to do."""
+
+
+def run(main):
+    """Call `main()`; on a user's mistake or an error of the system, exit 1 with one line.
+
+    Any other exception is a defect of the program and keeps its traceback.
+    """
+    try:
+        main()
+    except InputError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        sys.exit(f"error: {error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
+    except KeyboardInterrupt:
+        sys.exit(130)  # what a shell reports for Ctrl-C

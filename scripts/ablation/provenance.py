@@ -1,0 +1,28 @@
+"""Where and with what a result was made."""
+
+import importlib.metadata
+import platform
+import subprocess
+from pathlib import Path
+
+PACKAGES = ("tensorflow", "keras", "numpy")
+
+
+def versions():
+    """Return the versions of Python and of the packages that decide a result, by name."""
+    return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in PACKAGES}}
+
+
+def git_revision():
+    """Return the commit this code stands at, "-dirty" behind it where tracked files differ; None without git."""
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return described.stdout.strip()

@@ -1,0 +1,33 @@
+"""What one model of the study is: a variant is data, not code."""
+
+import dataclasses
+import json
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelSpec:
+    """The settings of one model; meanings and defaults are in rules/schemas/config.schema.yaml."""
+
+    input: str
+    channels: tuple[int, int, int, int]
+    batch_normalization: str
+    dropout: tuple[float, float, float]
+    learning_rate: float
+    decay: float
+    epochs: int
+    batch_size: int
+    validation_split: float
+
+    @classmethod
+    def of(cls, settings):
+        """Return the spec of settings by key, as a config or JSON holds them."""
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()})
+
+    @classmethod
+    def from_json(cls, text):
+        """Return the spec that `to_json` wrote."""
+        return cls.of(json.loads(text))
+
+    def to_json(self):
+        """Return the settings as JSON with sorted keys: equal specs give equal text."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)

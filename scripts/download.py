@@ -1,0 +1,34 @@
+"""Fetch a gzip file from the first source that can give it, going on from what is already there."""
+
+import argparse
+from functools import partial
+
+from ablation import download, errors
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sources", nargs="+", required=True, metavar="URL", help="tried in order; all serve the same")
+    parser.add_argument("--sha256", type=str.lower, required=True, metavar="HEX")
+    parser.add_argument(
+        "--minimum-rate",
+        type=float,
+        required=True,
+        metavar="KB_PER_S",
+        help=f"a source slower than this over {download.WINDOW:g} seconds is left for the next one; 0 never leaves",
+    )
+    parser.add_argument("--output", required=True)
+    arguments = parser.parse_args()
+
+    say = partial(print, flush=True)
+    try:
+        download.fetch(arguments.sources, arguments.sha256, arguments.output, arguments.minimum_rate, say)
+    except errors.InputError as error:
+        raise errors.InputError(
+            f"{error}; set dataset.archive in config.yaml to a copy fetched otherwise,"
+            " or correct download.sources and download.sha256"
+        ) from None
+
+
+if __name__ == "__main__":
+    errors.run(main)

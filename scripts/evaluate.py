@@ -1,0 +1,51 @@
+"""Evaluate a trained model on the test images, once: predictions.npz and metrics.json."""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from ablation import errors, files, runtime
+from ablation.images import network_input
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", required=True, help="zca.npz, or images.npz for raw pixels")
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--provenance", required=True, help="training.json of the model's training")
+    parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--predictions", required=True)
+    parser.add_argument("--metrics", required=True)
+    arguments = parser.parse_args()
+
+    runtime.start_tensorflow("cpu", arguments.threads)
+    import keras
+
+    from ablation import evaluation, layers, losses, optimizers  # noqa: F401  the last three register classes to load
+
+    images, labels = files.read_npz(arguments.data, "x_test", "y_test")
+    model = keras.models.load_model(arguments.model)
+    probabilities = evaluation.forward(model)(network_input(images))
+    loss, accuracy = evaluation.loss_and_accuracy(probabilities, labels)
+
+    files.write_npz(arguments.predictions, probabilities=probabilities.astype(np.float16), labels=labels)
+    trained = json.loads(Path(arguments.provenance).read_text())
+    parameters = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+    files.write_json(
+        arguments.metrics,
+        {
+            "test_loss": loss,
+            "test_accuracy": accuracy,
+            "test_images": len(labels),
+            "parameters": parameters,
+            "non_trainable_parameters": model.count_params() - parameters,
+            **trained,
+        },
+    )
+    print(f"test loss {loss:.4f}, test accuracy {accuracy:.4f}, {len(labels)} images")
+
+
+if __name__ == "__main__":
+    errors.run(main)

@@ -1,0 +1,78 @@
+"""Train one model with one seed: model.keras, history.csv, and training.json on how it was made."""
+
+import argparse
+import dataclasses
+import platform
+from datetime import timedelta
+
+from ablation import errors, files, provenance, runtime
+from ablation.images import network_input
+from ablation.spec import ModelSpec
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", required=True, help="zca.npz, or images.npz for raw pixels")
+    parser.add_argument("--spec", type=ModelSpec.from_json, required=True, help="the model's settings as JSON")
+    parser.add_argument("--name", required=True, help="what the progress lines call the model")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--device", choices=["auto", "gpu", "cpu"], required=True)
+    parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--history", required=True)
+    parser.add_argument("--provenance", required=True)
+    arguments = parser.parse_args()
+    spec = arguments.spec
+
+    device = runtime.start_tensorflow(arguments.device, arguments.threads)
+    import keras
+    import pandas as pd
+
+    from ablation import network, training
+
+    images, labels = files.read_npz(arguments.data, "x_train", "y_train")
+    images = network_input(images)
+    keras.utils.set_random_seed(arguments.seed)
+    model = network.build(spec, images.shape[1:], int(labels.max()) + 1)
+    title = f"{arguments.name} seed {arguments.seed}"
+    print(f"{title}: {model.count_params():,} parameters, on {device}", flush=True)
+
+    elapsed = 0.0
+
+    def show(epoch):
+        nonlocal elapsed
+        elapsed += epoch.seconds
+        left = timedelta(seconds=round(elapsed / epoch.epoch * (spec.epochs - epoch.epoch)))
+        print(
+            f"{title}: epoch {epoch.epoch:3d}/{spec.epochs}  loss {epoch.loss:.4f}  accuracy {epoch.accuracy:.4f}  "
+            f"val_loss {epoch.val_loss:.4f}  val_accuracy {epoch.val_accuracy:.4f}  {epoch.seconds:.1f} s  left {left}",
+            flush=True,
+        )
+
+    history = training.train(model, spec, images, labels, arguments.seed, show)
+
+    frame = pd.DataFrame([dataclasses.asdict(epoch) for epoch in history])
+    validation_images = len(images) - training.split_point(len(images), spec.validation_split)
+    with files.replacing(arguments.model) as temporary:
+        model.save(temporary)
+    with files.replacing(arguments.history) as temporary:
+        frame.to_csv(temporary, index=False)
+    files.write_json(
+        arguments.provenance,
+        {
+            "model": arguments.name,
+            "seed": arguments.seed,
+            "device": device,
+            "machine": f"{platform.machine()}, {platform.system()}",
+            "train_images": len(images) - validation_images,
+            "validation_images": validation_images,
+            "seconds": frame["seconds"].sum(),
+            "images_per_second": (len(images) - validation_images) * len(history) / frame["seconds"].sum(),
+            "versions": provenance.versions(),
+            "git_revision": provenance.git_revision(),
+        },
+    )
+
+
+if __name__ == "__main__":
+    errors.run(main)

@@ -1,0 +1,69 @@
+"""The seven networks are the notebook's."""
+
+import pytest
+
+from ablation import settings
+
+PARAMETERS = {  # trainable, non-trainable: counted by hand from the notebook's layers
+    "model2": (918_090, 0),
+    "model3": (1_884_874, 0),
+    "model4": (438_890, 64),
+    "model5": (918_346, 256),
+    "model6": (918_538, 448),
+    "model7": (1_885_578, 704),
+    "model8": (1_885_578, 704),
+}
+BLOCK = ["Conv2D", "ReLU", "Conv2D", "ReLU", "MaxPooling2D", "Dropout"]
+NORMALISED_BLOCK = ["Conv2D", "BN", "ReLU", "Conv2D", "BN", "ReLU", "MaxPooling2D", "Dropout"]
+HEAD = ["Flatten", "Dense", "Dropout", "Dense"]
+LAYERS = {
+    "none": [*BLOCK, *BLOCK, *HEAD],
+    "after_first_dropout": [*BLOCK, "BN", *BLOCK, *HEAD],
+    "before_pool": [*BLOCK[:4], "BN", *BLOCK[4:], *BLOCK[:4], "BN", *BLOCK[4:], *HEAD],
+    "before_relu": [*NORMALISED_BLOCK, *NORMALISED_BLOCK, *HEAD],
+}
+
+
+@pytest.fixture
+def build(tensorflow, shipped_config, schema):
+    from ablation import network
+
+    config = settings.complete(shipped_config, schema)
+    return lambda name: network.build(settings.model_spec(config, name), (32, 32, 3), 10)
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_parameters_of_the_seven_models(build, name):
+    model = build(name)
+    trainable = sum(weight.value.shape.num_elements() for weight in model.trainable_weights)
+    assert (trainable, model.count_params() - trainable) == PARAMETERS[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "where"),
+    [("model2", "none"), ("model4", "after_first_dropout"), ("model5", "before_pool"), ("model7", "before_relu")],
+)
+def test_layers_stand_where_the_notebook_has_them(build, name, where):
+    layers = [type(layer).__name__.replace("FusedBatchNormalization", "BN") for layer in build(name).layers]
+    assert layers == LAYERS[where]
+
+
+def test_settings_reach_the_layers(build):
+    model = build("model4")
+    assert [layer.rate for layer in model.layers if type(layer).__name__ == "Dropout"] == [0.5, 0.5, 0.5]
+    assert [layer.filters for layer in model.layers if type(layer).__name__ == "Conv2D"] == [16, 32, 32, 32]
+    (normalization,) = [layer for layer in model.layers if "Normalization" in type(layer).__name__]
+    assert (normalization.momentum, normalization.epsilon) == (0.99, 1e-3)
+
+
+def test_a_saved_model_loads_and_evaluates_like_any_keras_model(build, tmp_path):
+    import keras
+    import numpy as np
+
+    model = build("model6")
+    images, labels = np.random.default_rng(1).random((20, 32, 32, 3), dtype=np.float32), np.arange(20) % 10
+    model.fit(images, labels, epochs=1, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.evaluate(images, labels, verbose=0) == pytest.approx(model.evaluate(images, labels, verbose=0))
+    assert int(loaded.optimizer.iterations) == 1

@@ -1,0 +1,130 @@
+"""A wrong config is one line that says where, what, and what is allowed."""
+
+import copy
+
+import pytest
+import yaml
+
+from ablation import settings
+from ablation.errors import InputError
+from conftest import ROOT
+
+
+def changed(config, key, value):
+    """Return a copy of config with a dotted key set to a value."""
+    config = copy.deepcopy(config)
+    section = config
+    *path, last = key.split(".")
+    for part in path:
+        section = section.setdefault(part, {})
+    section[last] = value
+    return config
+
+
+WRONG = [
+    ("modles", {}, "modles: unknown key; did you mean 'models'? allowed: title, "),
+    ("training.devise", "cpu", "training.devise: unknown key; did you mean 'device'? allowed: device, threads"),
+    ("models.model5.chanels", [1, 2, 3, 4], "models.model5.chanels: unknown key; did you mean 'channels'?"),
+    ("models.model5.dropout", [0.25, 2, 0.5], "models.model5.dropout[1]: 2 is not possible; it has to be less than 1"),
+    ("models.model5.channels", [32, 64], "models.model5.channels: has 2 entries, [32, 64]; the network takes 4"),
+    ("models.model5.epochs", "80", "models.model5.epochs: '80' is text; it has to be a whole number"),
+    ("models.model5.epochs", 0, "models.model5.epochs: 0 is not possible; it has to be at least 1"),
+    ("models.model5.decay", "1e-4", "it has to be a number; in YAML 0.0001 is a number, 1e-4 is text"),
+    ("models.model5.learning_rate", True, "models.model5.learning_rate: True is true or false; it has to be a number"),
+    (
+        "models.model5.batch_normalization",
+        "befor_relu",
+        "'befor_relu' is unknown; did you mean 'before_relu'? allowed: ",
+    ),
+    ("models.a model", {}, "models.a model: a model's name is of letters, digits, - and _"),
+    ("models.../../etc", {}, "a model's name is of letters"),
+    ("models", {}, "models: {} is not possible; it needs 1 or more entries"),
+    ("models", [1], "models: [1] is a list; it has to be a mapping"),
+    (
+        "dataset.name",
+        "cifar100",
+        "dataset.name: 'cifar100' is unknown; did you mean 'cifar10'? allowed: cifar10, digits",
+    ),
+    ("dataset.name", "npz", "dataset.path: goes with dataset.name npz, and npz needs it"),
+    ("dataset", "digits", "dataset: 'digits' is text; it has to be a mapping"),
+    ("whitening.epsilon", 0, "whitening.epsilon: 0 is not possible; it has to be more than 0"),
+    ("seeds", [], "seeds: [] is not possible; it needs 1 or more entries"),
+    ("seeds", [1, 1], "seeds: [1, 1] is not possible; every entry has to be different"),
+    ("seeds", 3, "seeds: 3 is a number; it has to be a list"),
+    ("limits.train_images", 1.5, "limits.train_images: 1.5 is a number; it has to be a whole number or null"),
+    ("download.sha256", "abc", "download.sha256: 'abc' is not possible; it has to match ^[0-9a-f]{64}$"),
+    ("published.models.model99", {"accuracy": 0.5}, "published.models.model99: no such model; did you mean 'model"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "message"), WRONG, ids=[f"{key}={value}" for key, value, _ in WRONG])
+def test_a_wrong_setting_is_one_line(shipped_config, schema, key, value, message):
+    dotted = key.replace("models.../../etc", "models.ETC")
+    config = changed(shipped_config, dotted, value)
+    if dotted != key:
+        config["models"]["../../etc"] = config["models"].pop("ETC")
+    with pytest.raises(InputError) as caught:
+        settings.complete(config, schema)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_models_are_missing(schema):
+    with pytest.raises(InputError, match="models: missing"):
+        settings.complete({"title": "x"}, schema)
+
+
+def test_an_entry_overrides_defaults_and_defaults_the_schema(schema):
+    config = {"defaults": {"epochs": 7, "batch_size": 32}, "models": {"a": None, "b": {"epochs": 9}}}
+    complete = settings.complete(config, schema)
+    a, b = settings.model_spec(complete, "a"), settings.model_spec(complete, "b")
+    assert (a.epochs, a.batch_size, a.learning_rate) == (7, 32, 1.0)
+    assert (b.epochs, b.batch_size) == (9, 32)
+    assert settings.difference(complete, "a") == ""
+    assert settings.difference(complete, "b") == "epochs 9"
+    assert config == {"defaults": {"epochs": 7, "batch_size": 32}, "models": {"a": None, "b": {"epochs": 9}}}
+
+
+def test_a_limit_cuts_every_model(shipped_config, schema):
+    complete = settings.complete(changed(shipped_config, "limits.epochs", 3), schema)
+    assert {settings.model_spec(complete, name).epochs for name in complete["models"]} == {3}
+
+
+def test_the_seven_models_are_the_notebooks(shipped_config, schema):
+    complete = settings.complete(shipped_config, schema)
+    specs = {name: settings.model_spec(complete, name) for name in complete["models"]}
+    assert list(specs) == [f"model{number}" for number in range(2, 9)]
+    assert {name: spec.epochs for name, spec in specs.items() if spec.epochs != 80} == {"model4": 160}
+    assert {name for name, spec in specs.items() if spec.decay == 0} == {"model4", "model8"}
+    assert {spec.batch_size for spec in specs.values()} == {64}
+    assert {spec.validation_split for spec in specs.values()} == {0.1}
+    assert {spec.learning_rate for spec in specs.values()} == {1.0}
+
+
+def test_equal_specs_give_equal_json_whatever_the_order_of_keys(shipped_config, schema):
+    complete = settings.complete(shipped_config, schema)
+    model = complete["models"]["model7"]
+    turned = {**complete, "models": {"model7": dict(reversed(model.items()))}}
+    spec = settings.model_spec(complete, "model7")
+    assert settings.model_spec(turned, "model7").to_json() == spec.to_json()
+    assert type(spec).from_json(spec.to_json()) == spec
+
+
+def test_every_key_is_described_and_every_optional_one_has_a_default(schema):
+    def walk(rules, path):
+        for key, rule in rules.get("properties", {}).items():
+            here = f"{path}.{key}"
+            if rule.get("type") != "object":
+                assert "description" in rule or "$ref" in rule, here
+            if key not in rules.get("required", []) and path != ".models" and key not in ("pathvars", "description"):
+                assert "default" in rule, here
+            walk(rule, here)
+
+    walk(schema, "")
+    walk(schema["$defs"]["settings"], "settings")
+
+
+@pytest.mark.parametrize("name", ["config/digits.yaml"])
+def test_shipped_extensions_are_valid(shipped_config, schema, name):
+    extension = yaml.safe_load((ROOT / name).read_text())
+    settings.complete({**shipped_config, **extension}, schema)

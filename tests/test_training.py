@@ -1,0 +1,105 @@
+"""The loop computes what Keras's own training computes, in an order that follows from the seed."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from ablation import settings
+from ablation.errors import InputError
+
+
+@pytest.fixture
+def spec(schema):
+    config = {
+        "models": {
+            "small": {"channels": [4, 4, 4, 4], "batch_normalization": "before_relu", "epochs": 2, "batch_size": 8}
+        }
+    }
+    return settings.model_spec(settings.complete(config, schema), "small")
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(1)
+    return rng.normal(size=(50, 16, 16, 3)).astype(np.float32), rng.integers(0, 3, 50)
+
+
+def run(spec, data, seed=1):
+    """Train and return (weights, history)."""
+    import keras
+
+    from ablation import network, training
+
+    keras.utils.set_random_seed(seed)
+    model = network.build(spec, (16, 16, 3), 3)
+    history = training.train(model, spec, *data, seed, on_epoch=lambda epoch: None)
+    return model.get_weights(), history
+
+
+def test_steps_are_those_of_keras(tensorflow, spec, data):
+    """Without dropout, in the same order of images, train_on_batch ends at the same weights."""
+    import keras
+
+    from ablation import network
+
+    spec = dataclasses.replace(spec, dropout=(0, 0, 0))
+    weights, history = run(spec, data)
+
+    keras.utils.set_random_seed(1)
+    model = network.build(spec, (16, 16, 3), 3)
+    images, labels = data
+    losses = []
+    for epoch in (1, 2):
+        order = np.random.default_rng([1, epoch]).permutation(45)
+        for at in range(0, 45, 8):
+            batch = order[at : at + 8]
+            model.reset_metrics()
+            losses.append((model.train_on_batch(images[batch], labels[batch])[0], len(batch)))
+    for ours, theirs in zip(weights, model.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+    assert int(model.optimizer.iterations) == 12  # 45 images in 6 batches, the last of 5, twice
+    second = losses[6:]
+    assert history[1].loss == pytest.approx(sum(loss * n for loss, n in second) / 45, rel=1e-4)
+    val_loss, val_accuracy = model.evaluate(images[45:], labels[45:], verbose=0)
+    assert history[1].val_loss == pytest.approx(val_loss, rel=1e-3)
+    assert history[1].val_accuracy == pytest.approx(val_accuracy)
+
+
+def test_history(tensorflow, spec, data):
+    _, history = run(spec, data)
+    assert [row.epoch for row in history] == [1, 2]
+    assert history[0].learning_rate == pytest.approx(1 / (1 + 1e-4 * 6))
+    assert all(0 <= row.accuracy <= 1 and row.loss > 0 and row.seconds > 0 for row in history)
+
+
+def test_a_seed_decides_everything(tensorflow, spec, data):
+    (once, history), (again, same_history), (other, _) = run(spec, data), run(spec, data), run(spec, data, seed=2)
+    for a, b in zip(once, again, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert [row.loss for row in history] == [row.loss for row in same_history]
+    assert not np.array_equal(once[0], other[0])
+
+
+def test_validation_images_are_never_trained_on(tensorflow, spec, data):
+    images, labels = data
+    poisoned = images.copy()
+    poisoned[45:] = 1e3
+    for a, b in zip(run(spec, data)[0], run(spec, (poisoned, labels))[0], strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_loss_that_is_no_number_stops(tensorflow, spec, data):
+    images, labels = data
+    images = images.copy()
+    images[0] = np.nan
+    with pytest.raises(InputError, match="the loss is nan in epoch 1"):
+        run(spec, (images, labels))
+
+
+def test_a_split_that_leaves_nothing(tensorflow):
+    from ablation.training import split_point
+
+    assert split_point(50_000, 0.1) == 45_000
+    with pytest.raises(InputError, match="leaves one part empty"):
+        split_point(2, 0.6)

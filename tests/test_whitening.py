@@ -1,0 +1,64 @@
+"""ZCA against its formula in float64."""
+
+import numpy as np
+import pytest
+
+from ablation import whitening
+
+
+@pytest.fixture
+def images():
+    """Correlated uint8 images: 400 of 8 x 8 x 3."""
+    rng = np.random.default_rng(1)
+    smooth = rng.normal(size=(400, 10)) @ rng.normal(size=(10, 192))
+    return np.clip(128 + 20 * smooth + 8 * rng.normal(size=(400, 192)), 0, 255).astype(np.uint8).reshape(400, 8, 8, 3)
+
+
+def formula(train, images, epsilon):
+    """Keras 2.1.4's whitening of `images`, fitted on `train`, in float64 throughout."""
+    x = train.astype(np.float64) / 255
+    mean = x.mean(axis=(0, 1, 2))
+    flat = (x - mean).reshape(len(x), -1)
+    u, s, _ = np.linalg.svd(flat.T @ flat / len(flat))
+    filters = u @ np.diag(1 / np.sqrt(s + epsilon)) @ u.T
+    return ((images.astype(np.float64) / 255 - mean).reshape(len(images), -1) @ filters).reshape(images.shape)
+
+
+@pytest.mark.parametrize("epsilon", [1e-6, 0.1])
+def test_against_the_formula(images, epsilon):
+    train, test = images[:300], images[300:]
+    zca = whitening.fit(train, epsilon)
+    for part in (train, test):
+        whitened = whitening.apply(zca, part)
+        assert whitened.dtype == np.float32
+        np.testing.assert_allclose(whitened, formula(train, part, epsilon), atol=2e-4)
+
+
+def test_covariance_is_about_the_identity(images):
+    zca = whitening.fit(images, 1e-6)
+    whitened = whitening.apply(zca, images).reshape(len(images), -1).astype(np.float64)
+    expected = zca.eigenvalues / (zca.eigenvalues + 1e-6)  # what epsilon takes away
+    measured = np.linalg.eigvalsh(whitened.T @ whitened / len(whitened))[::-1]
+    np.testing.assert_allclose(measured, expected, atol=1e-3)
+    assert np.all(np.abs(expected - 1) < 0.01)
+
+
+def test_eigenvalues_come_largest_first_and_sum_to_the_variance(images):
+    zca = whitening.fit(images, 1e-6)
+    assert np.all(np.diff(zca.eigenvalues) <= 0)
+    x = images / 255
+    assert zca.eigenvalues.sum() == pytest.approx(((x - x.mean(axis=(0, 1, 2))) ** 2).sum() / len(x), rel=1e-5)
+
+
+def test_the_mean_does_not_saturate():
+    """A float32 sum stands still at 2**24: numpy's mean of as many white pixels comes out too dark."""
+    images = np.full((90_000, 16, 16, 3), 255, dtype=np.uint8)
+    images[:, 0, 0] = 0
+    trap = (images / np.float32(255)).astype(np.float32).mean(axis=(0, 1, 2))
+    assert np.all(trap < 0.8)
+    np.testing.assert_allclose(whitening.fit(images[:, :, :, :], 1e-6).mean, 255 / 256, rtol=1e-6)
+
+
+def test_constant_pixels_give_no_nan(images):
+    images[:, 0] = 7
+    assert np.isfinite(whitening.apply(whitening.fit(images, 1e-6), images)).all()

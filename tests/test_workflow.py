@@ -1,0 +1,162 @@
+"""The whole workflow as a user runs it: the digits, and the real archive where there is one."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from conftest import Checkout
+
+MODELS = [f"model{number}" for number in range(2, 9)]
+DIGITS = ["--configfile", "config/digits.yaml", "short.yaml"]
+SHORT = {"limits": {"epochs": 1}, "defaults": {"batch_size": 64}}
+
+
+@pytest.fixture(scope="module")
+def study(checkout):
+    """The finished study of the digits, one epoch of each model; and what the run printed."""
+    checkout.write("short.yaml", SHORT)
+    run = checkout.snakemake(*DIGITS)
+    assert run.returncode == 0, run.stdout
+    checkout.printed = run.stdout
+    checkout.results = checkout.path / "results/digits"
+    return checkout
+
+
+def test_a_run_leaves_what_the_contract_says(study):
+    for model in MODELS:
+        run = study.results / "runs" / model / "seed1"
+        history = pd.read_csv(run / "history.csv")
+        columns = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"]
+        assert list(history.columns) == columns
+        assert len(history) == 1
+        with np.load(run / "predictions.npz") as predictions:
+            assert predictions["probabilities"].shape == (300, 10)
+            assert predictions["probabilities"].dtype == np.float16
+            accuracy = np.mean(predictions["probabilities"].argmax(axis=1) == predictions["labels"])
+        metrics = json.loads((run / "metrics.json").read_text())
+        assert metrics["test_accuracy"] == pytest.approx(accuracy, abs=0.01)
+        assert metrics["seed"] == 1
+        assert (study.results / f"figures/loss_{model}.png").read_bytes().startswith(b"\x89PNG")
+    with np.load(study.results / "data/images.npz") as images:
+        assert images["x_train"].dtype == np.uint8
+    with np.load(study.results / "data/zca.npz") as zca:
+        assert set(zca.files) == {"x_train", "y_train", "x_test", "y_test", "mean", "eigenvalues", "epsilon"}
+        assert zca["x_train"].dtype == np.float32
+    table = pd.read_csv(study.results / "report/accuracy.csv")
+    assert sorted(table["model"]) == MODELS
+    assert table["test_accuracy"].is_monotonic_decreasing
+    html = (study.results / "report/index.html").read_text()
+    assert html.count("<tr id=") == html.count('<img src="data:image/png') == 7
+
+
+def test_every_epoch_is_a_line_on_the_terminal_and_in_the_log(study):
+    for model in MODELS:
+        assert f"{model} seed 1: epoch   1/1  loss " in study.printed
+        assert "val_accuracy" in (study.results / f"logs/train/{model}/seed1.log").read_text()
+
+
+def test_a_second_run_does_nothing(study):
+    assert study.jobs(*DIGITS) == {}
+
+
+def test_one_changed_variant_retrains_that_variant(study):
+    change = study.write("change.yaml", {"models": {"model5": {"dropout": [0.1, 0.2, 0.3]}}})
+    expected = {"train": 1, "evaluate": 1, "plot_loss": 1, "compare": 1, "report": 1}
+    assert study.jobs(*DIGITS, change) == expected
+
+
+def test_a_new_variant_trains_alone(study):
+    change = study.write("change.yaml", {"models": {"model9": {"channels": [8, 8, 8, 8]}}})
+    expected = {"train": 1, "evaluate": 1, "plot_loss": 1, "compare": 1, "report": 1}
+    assert study.jobs(*DIGITS, change) == expected
+
+
+def test_raw_pixels_skip_the_whitening(study):
+    change = study.write("change.yaml", {"models": {"model2_raw": {"input": "raw", "epochs": 1}}})
+    run = study.snakemake("results/digits/runs/model2_raw/seed1/metrics.json", *DIGITS, change)
+    assert run.returncode == 0, run.stdout
+    assert "whiten" not in run.stdout.split("Job stats:")[1].split("total")[0]
+
+
+def test_the_snakemake_report_carries_the_results(study):
+    run = study.snakemake(*DIGITS, "--report", "report.html")
+    assert run.returncode == 0, run.stdout
+    html = (study.path / "report.html").read_text()
+    for name in ("loss_model2.png", "accuracy.csv", "index.html"):
+        assert name in html
+
+
+def test_on_the_cpu_jobs_ask_for_no_gpu(study):
+    planned = study.snakemake("--dry-run", "--forceall", *DIGITS).stdout
+    assert "gpu=" not in planned
+    planned = study.snakemake("--dry-run", "--forceall", *DIGITS, "--config", "training={device: gpu}").stdout
+    assert planned.count("gpu=1") == len(MODELS)
+
+
+def test_a_wrong_config_is_one_line_and_no_traceback(study):
+    wrong = study.write("wrong.yaml", {"models": {"model5": {"chanels": [1, 1, 1, 1]}}})
+    run = study.snakemake("--dry-run", *DIGITS, wrong)
+    assert run.returncode == 1
+    assert "config error: models.model5.chanels: unknown key; did you mean 'channels'?" in run.stdout
+    assert "Traceback" not in run.stdout
+
+
+def test_a_missing_archive_is_named(study):
+    run = study.snakemake("--dry-run", "--config", "dataset={archive: nowhere.tar.gz}")
+    assert run.returncode == 1
+    assert "config error: dataset.archive: no such file 'nowhere.tar.gz'" in run.stdout
+
+
+def test_a_gpu_that_is_not_there_is_one_line(study):
+    """The failed job's log is on the terminal, and says what to do."""
+    gpu = study.write("gpu.yaml", {"training": {"device": "gpu"}})
+    run = study.snakemake("results/digits/runs/model4/seed7/model.keras", *DIGITS, gpu)
+    if run.returncode == 0:
+        pytest.skip("there is a GPU here")
+    assert "error: training.device is gpu, but TensorFlow" in run.stdout
+    assert "Traceback" not in run.stdout
+
+
+@pytest.fixture(scope="module")
+def real_checkout(archive, tmp_path_factory):
+    return Checkout(tmp_path_factory.mktemp("real"))
+
+
+def test_seven_models_on_the_real_archive(real_checkout, archive):
+    real_checkout.write(
+        "real.yaml",
+        {
+            "dataset": {"archive": str(archive)},
+            "training": {"device": "cpu"},
+            "limits": {"train_images": 4000, "test_images": 1000, "epochs": 2},
+        },
+    )
+    run = real_checkout.snakemake("--configfile", "real.yaml")
+    assert run.returncode == 0, run.stdout
+    table = pd.read_csv(real_checkout.path / "results/report/accuracy.csv")
+    assert sorted(table["model"]) == MODELS
+    assert table["published_accuracy"].notna().all()
+    for model in MODELS:
+        first, second = pd.read_csv(real_checkout.path / f"results/runs/{model}/seed1/history.csv")["loss"]
+        assert second < first, model
+    assert real_checkout.jobs("--configfile", "real.yaml") == {}
+
+
+def test_full_size_whitening(real_checkout, archive):
+    real_checkout.write("full.yaml", {"dataset": {"archive": str(archive)}, "pathvars": {"results": "results/full"}})
+    run = real_checkout.snakemake("results/full/data/zca.npz", "--configfile", "full.yaml")
+    assert run.returncode == 0, run.stdout
+    with np.load(real_checkout.path / "results/full/data/images.npz") as images:
+        pixels = images["x_train"]
+        assert pixels.shape == (50_000, 32, 32, 3)
+        assert np.bincount(images["y_train"]).tolist() == [5000] * 10
+        assert images["class_names"].tolist()[:2] == ["airplane", "automobile"]
+        mean = pixels.mean(axis=(0, 1, 2), dtype="float64") / 255
+    with np.load(real_checkout.path / "results/full/data/zca.npz") as zca:
+        np.testing.assert_allclose(mean, [0.49140, 0.48216, 0.44653], atol=5e-6)
+        np.testing.assert_allclose(zca["mean"], mean, rtol=1e-6)
+        assert zca["eigenvalues"][-1] == pytest.approx(1.587e-6, rel=1e-3)
+        assert zca["x_train"].std(dtype="float64") == pytest.approx(0.98595, abs=5e-6)
+        assert zca["x_test"].std(dtype="float64") == pytest.approx(1.0481, abs=5e-5)
