@@ -27,9 +27,10 @@ WRONG = [
     ("models.model5.chanels", [1, 2, 3, 4], "models.model5.chanels: unknown key; did you mean 'channels'?"),
     ("models.model5.dropout", [0.25, 2, 0.5], "models.model5.dropout[1]: 2 is not possible; it has to be less than 1"),
     ("models.model5.channels", [32, 64], "models.model5.channels: has 2 entries, [32, 64]; the network takes 4"),
-    ("models.model5.epochs", "80", "models.model5.epochs: '80' is text; it has to be a whole number"),
+    ("models.model5.epochs", "eighty", "models.model5.epochs: 'eighty' is text; it has to be a whole number"),
     ("models.model5.epochs", 0, "models.model5.epochs: 0 is not possible; it has to be at least 1"),
-    ("models.model5.decay", "1e-4", "it has to be a number; in YAML 0.0001 is a number, 1e-4 is text"),
+    ("models.model5.decay", float("nan"), "models.model5.decay: 'nan' is text; it has to be a number"),
+    ("models.model5.learning_rate", float("inf"), "models.model5.learning_rate: 'inf' is text; it has to be a number"),
     ("models.model5.learning_rate", True, "models.model5.learning_rate: True is true or false; it has to be a number"),
     (
         "models.model5.batch_normalization",
@@ -83,6 +84,21 @@ def test_an_entry_overrides_defaults_and_defaults_the_schema(schema):
     assert settings.difference(complete, "a") == ""
     assert settings.difference(complete, "b") == "epochs 9"
     assert config == {"defaults": {"epochs": 7, "batch_size": 32}, "models": {"a": None, "b": {"epochs": 9}}}
+
+
+def test_numbers_spelled_as_text_are_numbers(shipped_config, schema):
+    """YAML 1.1 takes 1e-4 for text, and `--config` passes nested values on as text."""
+    config = changed(shipped_config, "models.model5", {"decay": "1e-4", "channels": ["8", "8", "8", "8"]})
+    config = changed(changed(config, "seeds", ["1", "2"]), "limits.train_images", "null")
+    complete = settings.complete(config, schema)
+    spec = settings.model_spec(complete, "model5")
+    assert (spec.decay, spec.channels) == (0.0001, (8, 8, 8, 8))
+    assert complete["seeds"] == [1, 2]
+    assert complete["limits"]["train_images"] is None
+
+
+def test_a_name_may_look_like_a_number(schema):
+    assert list(settings.complete({"models": {5: None}}, schema)["models"]) == ["5"]
 
 
 def test_a_limit_cuts_every_model(shipped_config, schema):

@@ -1,6 +1,5 @@
 """The config checked against its schema and completed with its defaults."""
 
-import copy
 import difflib
 import math
 
@@ -23,13 +22,13 @@ TYPE_NAMES = {
 def complete(config, schema):
     """Return a copy of `config` with every default of `schema` filled in and every model spelled out.
 
-    limits.epochs is applied to the models.
+    limits.epochs is applied to the models. Text that spells a number is read as one where a
+    number belongs: YAML takes 1e-4 for text, and snakemake all that `--config` nests.
 
     Raises InputError, one line that names the key, what is wrong with it and what is allowed,
     for an unknown key, a wrong type or an impossible value.
     """
-    config = copy.deepcopy(config)
-    _fill(config, schema, schema)
+    config = _normalised(config, schema, schema["$defs"])
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
     if errors:
         raise InputError(_message(errors[0]))
@@ -41,7 +40,6 @@ def complete(config, schema):
     for name in (config["published"] or {"models": {}})["models"]:
         if name not in config["models"]:
             raise InputError(f"published.models.{name}: no such model; {_nearest(name, config['models'])}")
-    config["defaults"] = {**_defaults(schema["$defs"]["settings"]), **config["defaults"]}
     for name, model in config["models"].items():
         config["models"][name] = {**config["defaults"], **model}
     for model in (config["defaults"], *config["models"].values()):
@@ -49,24 +47,45 @@ def complete(config, schema):
     return config
 
 
-def _defaults(schema):
-    return {name: rule["default"] for name, rule in schema["properties"].items()}
+def _normalised(value, rule, definitions, fill=True):
+    """Return a copy of `value` with defaults filled in, numbers read, and empty sections as mappings.
+
+    Entries under names that the user chose (the models) get no defaults here.
+    """
+    if "$ref" in rule:
+        rule = definitions[rule["$ref"].rpartition("/")[2]]
+    types = rule.get("type", [])
+    if value is None and types == "object":
+        value = {}
+    if isinstance(value, dict):
+        known = rule.get("properties", {})
+        if fill:
+            value = {**{key: entry["default"] for key, entry in known.items() if "default" in entry}, **value}
+        named = rule.get("additionalProperties", False) or {}
+        return {
+            str(key): _normalised(entry, known.get(key, named), definitions, fill and key in known)
+            for key, entry in value.items()
+        }
+    if isinstance(value, list):
+        return [_normalised(entry, rule.get("items", {}), definitions) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # which then is refused as text
+    if isinstance(value, str):
+        return _read(value, types)
+    return value
 
 
-def _fill(value, schema, root):
-    """Fill defaults into `value` in place; an empty section (`null`) becomes an empty mapping."""
-    for key, rule in schema.get("properties", {}).items():
-        if key not in value and "default" in rule:
-            value[key] = copy.deepcopy(rule["default"])
-        if value.get(key, "") is None and rule.get("type") == "object":
-            value[key] = {}
-        if isinstance(value.get(key), dict) and rule.get("type") == "object":
-            _fill(value[key], rule, root)
-    for section in ("defaults", "models"):
-        if schema is root and value.get(section, "") is None:
-            value[section] = {}
-    if schema is root and isinstance(value.get("models"), dict):
-        value["models"] = {name: {} if model is None else model for name, model in value["models"].items()}
+def _read(text, types):
+    """Return the finite number or null that a text spells where `types` allow one, or else the text."""
+    if text == "null" and "null" in types:
+        return None
+    if "integer" in types or "number" in types:
+        for kind in (int, float):
+            try:
+                return kind(text) if math.isfinite(kind(text)) else text
+            except ValueError:
+                continue
+    return text
 
 
 def _message(error):
@@ -84,10 +103,7 @@ def _message(error):
         return f"{where}.{value}: a model's name is of letters, digits, - and _, 64 at the most"
     if error.validator == "type":
         allowed = " or ".join(TYPE_NAMES[name] for name in ([limit] if isinstance(limit, str) else limit))
-        hint = ""
-        if isinstance(value, str) and "number" in allowed and _is_number(value):
-            hint = f"; in YAML {float(value)!r} is a number, {value} is text"
-        return f"{where}: {value!r} is {_type_name(value)}; it has to be {allowed}{hint}"
+        return f"{where}: {value!r} is {_type_name(value)}; it has to be {allowed}"
     if error.validator == "enum":
         return f"{where}: {value!r} is unknown; {_nearest(value, limit)}"
     if error.validator in ("minItems", "maxItems") and error.schema.get("minItems") == error.schema.get("maxItems"):
@@ -119,13 +135,6 @@ def _type_name(value):
          isinstance(value, kind)),
         "a number",
     )  # fmt: skip
-
-
-def _is_number(text):
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
 
 
 def model_spec(config, name):
