@@ -1,12 +1,17 @@
 """The whole workflow as a user runs it: the digits, and the real archive where there is one."""
 
+import functools
+import hashlib
+import http.server
 import json
+import threading
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from conftest import Checkout
+from test_cifar10 import write_archive
 
 MODELS = [f"model{number}" for number in range(2, 9)]
 DIGITS = ["--configfile", "config/digits.yaml", "short.yaml"]
@@ -61,16 +66,30 @@ def test_a_second_run_does_nothing(study):
     assert study.jobs(*DIGITS) == {}
 
 
-def test_one_changed_variant_retrains_that_variant(study):
-    change = study.write("change.yaml", {"models": {"model5": {"dropout": [0.1, 0.2, 0.3]}}})
-    expected = {"train": 1, "evaluate": 1, "plot_loss": 1, "compare": 1, "report": 1}
-    assert study.jobs(*DIGITS, change) == expected
+def test_touched_code_and_config_do_nothing(study):
+    for file in ["Snakefile", "config.yaml", *study.path.glob("rules/*.smk"), *study.path.glob("scripts/**/*.py")]:
+        (study.path / file).touch()
+    assert study.jobs(*DIGITS) == {}
 
 
-def test_a_new_variant_trains_alone(study):
-    change = study.write("change.yaml", {"models": {"model9": {"channels": [8, 8, 8, 8]}}})
-    expected = {"train": 1, "evaluate": 1, "plot_loss": 1, "compare": 1, "report": 1}
-    assert study.jobs(*DIGITS, change) == expected
+ONE_MODEL = {"train": 1, "evaluate": 1, "plot_loss": 1, "compare": 1, "report": 1}
+WHAT_RUNS_AGAIN = [
+    ({"models": {"model5": {"dropout": [0.1, 0.2, 0.3]}}}, ONE_MODEL),
+    ({"models": {"model5": {"channels": [32, 64, 64, 32]}}}, ONE_MODEL),
+    ({"models": {"model9": {"channels": [8, 8, 8, 8]}}}, ONE_MODEL),
+    ({"seeds": [1, 2]}, {"train": 7, "evaluate": 7, "plot_loss": 7, "compare": 1, "report": 1}),
+    (
+        {"whitening": {"epsilon": 0.1}},
+        {"whiten": 1, "train": 7, "evaluate": 7, "plot_loss": 7, "compare": 1, "report": 1},
+    ),
+    ({"title": "Another"}, {"report": 1}),
+    ({"models": {"model5": {"description": "Another"}}}, {"report": 1}),
+]
+
+
+@pytest.mark.parametrize(("change", "jobs"), WHAT_RUNS_AGAIN, ids=[str(change) for change, _ in WHAT_RUNS_AGAIN])
+def test_a_change_runs_what_it_touches(study, change, jobs):
+    assert study.jobs(*DIGITS, study.write("change.yaml", change)) == jobs
 
 
 def test_raw_pixels_skip_the_whitening(study):
@@ -117,6 +136,47 @@ def test_a_gpu_that_is_not_there_is_one_line(study):
         pytest.skip("there is a GPU here")
     assert "error: training.device is gpu, but TensorFlow" in run.stdout
     assert "Traceback" not in run.stdout
+
+
+@pytest.fixture
+def server(tmp_path):
+    """Address of a local HTTP server, and the folder that it serves."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", folder
+        server.shutdown()
+
+
+def test_a_download_is_checked_and_not_made_twice(server, tmp_path):
+    address, folder = server
+    archive = write_archive(folder / "small.tar.gz")
+    sha256 = hashlib.sha256(archive.read_bytes()).hexdigest()
+    checkout = Checkout(tmp_path / "checkout")
+    images = "results/data/images.npz"
+
+    def config(name, **download):
+        return ["--configfile", checkout.write(name, {"download": {"sha256": sha256} | download})]
+
+    wrong = checkout.snakemake(images, *config("wrong.yaml", sources=[f"{address}/small.tar.gz"], sha256="0" * 64))
+    assert wrong.returncode == 1
+    assert sha256 in wrong.stdout
+    assert "0" * 64 in wrong.stdout
+    assert not (checkout.path / "results/data/cifar-10-python.tar.gz").exists()
+
+    sources = [f"{address}/nowhere", f"{address}/small.tar.gz"]
+    right = checkout.snakemake(images, *config("right.yaml", sources=sources))
+    assert right.returncode == 0, right.stdout
+    with np.load(checkout.path / images) as content:
+        assert len(content["x_train"]) == 30
+
+    turned = config("turned.yaml", sources=sources[::-1])
+    assert checkout.jobs(images, *turned) == {"download": 1}
+    again = checkout.snakemake(images, *turned)
+    assert "already there, with the right SHA-256" in again.stdout
+    assert checkout.jobs(images, *turned) == {}
 
 
 @pytest.fixture(scope="module")
