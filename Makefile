@@ -7,34 +7,34 @@
 
 PYTHON ?= python3
 VENV := .venv
-export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+BIN := $(VENV)/bin
 
 .PHONY: demo run test lint gpu lock clean
 
 demo: $(VENV)/.installed
-	snakemake --cores all --configfile config/digits.yaml
+	$(BIN)/snakemake --cores all --configfile config/digits.yaml
 	@echo "The report: $(CURDIR)/results/digits/report/index.html"
 
 run: $(VENV)/.installed
-	snakemake --cores 1 --resources gpu=1
+	$(BIN)/snakemake --cores 1 --resources gpu=1
 	@echo "The report: $(CURDIR)/results/report/index.html"
 
 test: $(VENV)/.installed-dev
-	pytest
+	$(BIN)/pytest
 
 lint: $(VENV)/.installed-dev
-	ruff check .
-	ruff format --check .
-	snakefmt --check Snakefile rules
-	snakemake --lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
 
 gpu: $(VENV)/.installed
-	pip install "tensorflow[and-cuda]==$$(sed -n 's/^tensorflow==\([0-9.]*\).*/\1/p' envs/requirements.txt)"
+	$(BIN)/pip install "tensorflow[and-cuda]==$$(sed -n 's/^tensorflow==\([0-9.]*\).*/\1/p' envs/requirements.txt)"
 
 lock: $(VENV)/.installed-dev
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
 	    envs/requirements.in --output-file envs/requirements.txt
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
 	    envs/requirements-dev.in --constraint envs/requirements.txt --output-file envs/requirements-dev.txt
 
 clean:
@@ -47,9 +47,9 @@ $(VENV)/.python:
 	touch $@
 
 $(VENV)/.installed: $(VENV)/.python envs/requirements.txt
-	pip install --quiet --disable-pip-version-check -r envs/requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r envs/requirements.txt
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed envs/requirements-dev.txt
-	pip install --quiet --disable-pip-version-check -r envs/requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r envs/requirements-dev.txt
 	touch $@

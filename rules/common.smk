@@ -49,10 +49,9 @@ def source_of_images(wildcards):
     return dataset["archive"] or dataset["path"] or []
 
 
-def sha256_of_archive():
-    """Return the sum that says what a downloaded archive holds; other sources are files compared by time."""
-    downloaded = config["dataset"]["name"] == "cifar10" and config["dataset"]["archive"] is None
-    return config["download"]["sha256"] if downloaded else None
+def sources_of_archive(wildcards):
+    """Return the addresses of the archive."""
+    return config["download"]["sources"]
 
 
 def limits_of_images():
@@ -89,7 +88,7 @@ def all_metrics():
     )
 
 
-def rows_of_table():
+def rows_of_table(wildcards):
     """Return, as JSON by model, what the table says besides the results."""
     published = (config["published"] or {"models": {}})["models"]
     return json.dumps(
@@ -106,7 +105,7 @@ def rows_of_table():
     )
 
 
-def study_of_report():
+def study_of_report(wildcards):
     """Return, as JSON, what the report says about the study besides its table."""
     return json.dumps(
         {

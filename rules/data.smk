@@ -19,12 +19,12 @@ rule download:
         mem_mb=500,
         runtime=240,
     params:
-        sources=config["download"]["sources"],
+        sources=sources_of_archive,
         sha256=config["download"]["sha256"],
         minimum_rate=config["download"]["minimum_rate"],
     shell:
         "python {input.code[0]:q} --sources {params.sources:q} --sha256 {params.sha256}"
-        " --minimum-rate {params.minimum_rate} --output {output:q} | tee {log:q}"
+        " --minimum-rate {params.minimum_rate} --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule prepare:
@@ -47,10 +47,10 @@ rule prepare:
         dataset=config["dataset"]["name"],
         shuffle_seed=config["dataset"]["shuffle_seed"],
         limits=limits_of_images(),
-        sha256=sha256_of_archive(),
+        sha256=config["download"]["sha256"],
     shell:
         "python {input.code[0]:q} --dataset {params.dataset} --shuffle-seed {params.shuffle_seed}"
-        " --source {input.source:q} {params.limits} --output {output:q} > {log:q} 2>&1"
+        " --sha256 {params.sha256} --source {input.source:q} {params.limits} --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule whiten:

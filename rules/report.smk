@@ -49,7 +49,7 @@ rule compare:
         mem_mb=1000,
         runtime=5,
     params:
-        models=rows_of_table(),
+        models=rows_of_table,
     shell:
         "python {input.code[0]:q} --metrics {input.metrics:q} --models {params.models:q}"
         " --output {output:q} > {log:q} 2>&1"
@@ -80,7 +80,7 @@ rule report:
         mem_mb=1000,
         runtime=5,
     params:
-        study=study_of_report(),
+        study=study_of_report,
     shell:
         "python {input.code[0]:q} --template {input.template:q} --table {input.table:q}"
         " --metrics {input.metrics:q} --figures {input.figures:q} --study {params.study:q}"

@@ -24,10 +24,11 @@ rule train:
         spec=spec_of_model,
         device=config["training"]["device"],
     shell:
-        "python {input.code[0]:q} --data {input.data:q} --spec {params.spec:q}"
+        ": > {log:q};"
+        " python {input.code[0]:q} --data {input.data:q} --spec {params.spec:q}"
         " --name {wildcards.model} --seed {wildcards.seed} --device {params.device} --threads {threads}"
         " --model {output.model:q} --history {output.history:q} --provenance {output.provenance:q}"
-        " 2> {log:q} | tee -a {log:q}"
+        " 2>> {log:q} | tee -a {log:q}"
 
 
 rule evaluate:

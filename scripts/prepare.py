@@ -9,6 +9,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", required=True, choices=["cifar10", "digits", "npz"])
     parser.add_argument("--source", nargs="?", help="the CIFAR-10 archive, or the npz; the digits need none")
+    parser.add_argument("--sha256", help="what the archive's should be; another is reported")
     parser.add_argument("--shuffle-seed", type=int, required=True)
     parser.add_argument("--train-images", type=int, help="use only so many")
     parser.add_argument("--test-images", type=int, help="use only so many")
@@ -21,6 +22,9 @@ def main():
         dataset = datasets.from_npz(arguments.source, arguments.shuffle_seed)
     else:
         dataset = cifar10.read_archive(arguments.source)
+        found = files.sha256_of(arguments.source)
+        if found != arguments.sha256:
+            print(f"{arguments.source}: used as it is; its SHA-256 is {found}, download.sha256 says {arguments.sha256}")
     dataset = datasets.permuted(dataset, arguments.shuffle_seed, arguments.train_images, arguments.test_images)
     files.write_npz(arguments.output, **vars(dataset))
     print(f"{len(dataset.x_train)} training and {len(dataset.x_test)} test images "

@@ -21,7 +21,7 @@ def main():
 
     html = report.render(
         template=Path(arguments.template).read_text(encoding="utf-8"),
-        table=pd.read_csv(arguments.table),
+        table=pd.read_csv(arguments.table, converters={"model": str, "differs": str}),
         study=arguments.study,
         figures={Path(path).stem.removeprefix("loss_"): Path(path).read_bytes() for path in arguments.figures},
         runs=[json.loads(Path(path).read_text()) for path in arguments.metrics],

@@ -83,6 +83,8 @@ def test_nothing_is_written_wherever_members_point(tmp_path):
         ({cifar10.TEST_BATCH: None}, "has no 'cifar-10-batches-py/test_batch'"),
         ({cifar10.TEST_BATCH: batch() | {b"data": np.zeros((4, 9), np.uint8)}}, "no array 'data' of uint8"),
         ({cifar10.TEST_BATCH: batch() | {b"labels": [0, 1, 2, 11]}}, "integers from 0 to 9"),
+        ({cifar10.TEST_BATCH: batch() | {b"labels": [[0], [1], [2], [3]]}}, "integers from 0 to 9"),
+        ({cifar10.TEST_BATCH: batch(0)}, "no list 'labels'"),
         ({cifar10.TEST_BATCH: [1, 2]}, "no array 'data'"),
         ({cifar10.META: {b"label_names": [b"cat"]}}, "no list 'label_names'"),
         ({cifar10.TEST_BATCH: b"not a pickle"}, "cannot be read"),

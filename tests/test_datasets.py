@@ -48,12 +48,15 @@ def test_an_own_npz_brings_its_own_test_images(tmp_path):
         (arrays(images=np.zeros((60, 8, 8, 3), np.uint8)), "images are 8 x 8; the networks need at least 16"),
         (arrays(labels=np.zeros(59, int)), "labels is int64 of shape .* it has to be 60 integers"),
         (arrays(labels=np.full(60, 0.5)), "labels is float64"),
-        (arrays(labels=np.arange(60) % 3 - 1), "label -1 is out of range"),
+        (arrays(labels=np.arange(60) % 3 - 1), "labels has to be between 0 and 9999"),
         (arrays(labels=np.arange(60) % 2 * 2), r"no training image has label 1 \(1\)"),
+        (arrays(labels=np.full(60, 10**10)), "labels has to be between 0 and 9999"),
+        (arrays(class_names=np.array("a")), "class_names has to be a list of texts"),
+        (arrays(class_names=np.array([1, 2, 3])), "class_names has to be a list of texts"),
         (arrays(n=0), "images is empty"),
         (arrays(n=1), "cannot hold out a sixth"),
         ({"images": arrays()["images"]}, "has no array 'labels'; it holds images"),
-        (arrays(class_names=np.array(["only"])), "label 1 is out of range; 1 classes"),
+        (arrays(class_names=np.array(["only"])), "label 2 is out of range; 1 classes"),
     ],
 )
 def test_wrong_arrays_are_one_line(tmp_path, content, message):

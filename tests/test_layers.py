@@ -3,6 +3,11 @@
 import numpy as np
 import pytest
 
+rng = np.random.default_rng(1)
+GAMMA, BETA, MEAN, VARIANCE = WEIGHTS = np.stack(
+    [rng.uniform(0.5, 2, 6), rng.normal(size=6), rng.normal(size=6), rng.uniform(0.5, 2, 6)]
+).astype("float32")
+
 
 @pytest.fixture
 def pair(tensorflow):
@@ -11,12 +16,10 @@ def pair(tensorflow):
 
     from ablation.layers import FusedBatchNormalization
 
-    rng = np.random.default_rng(1)
     layers = FusedBatchNormalization(), keras.layers.BatchNormalization()
-    weights = [rng.uniform(0.5, 2, 6), rng.normal(size=6), rng.normal(size=6), rng.uniform(0.5, 2, 6)]
     for layer in layers:
         layer.build((None, 5, 5, 6))
-        layer.set_weights([weight.astype("float32") for weight in weights])
+        layer.set_weights(WEIGHTS)
     return layers
 
 
@@ -43,20 +46,10 @@ def test_moving_statistics_differ_by_bessels_correction_alone(pair, images):
         layer(images, training=True)
     ours, theirs = pair
     np.testing.assert_allclose(ours.moving_mean, theirs.moving_mean, rtol=1e-5, atol=1e-6)
-
     n = 8 * 5 * 5
-    before = np.random.default_rng(1)
-    *_, moving_variance = (
-        before.uniform(0.5, 2, 6),
-        before.normal(size=6),
-        before.normal(size=6),
-        before.uniform(0.5, 2, 6),
-    )
     batch_variance = images.astype("float64").var(axis=(0, 1, 2))
-    np.testing.assert_allclose(theirs.moving_variance, 0.99 * moving_variance + 0.01 * batch_variance, rtol=1e-5)
-    np.testing.assert_allclose(
-        ours.moving_variance, 0.99 * moving_variance + 0.01 * batch_variance * n / (n - 1), rtol=1e-5
-    )
+    np.testing.assert_allclose(theirs.moving_variance, 0.99 * VARIANCE + 0.01 * batch_variance, rtol=1e-5)
+    np.testing.assert_allclose(ours.moving_variance, 0.99 * VARIANCE + 0.01 * batch_variance * n / (n - 1), rtol=1e-5)
 
 
 def test_inference_leaves_the_moving_statistics_alone(pair, images):

@@ -38,4 +38,4 @@ def test_means_over_seeds_best_first():
 def test_one_seed_has_no_deviation():
     result = table.accuracy_table([a_run("a", 1, 0.5)], {"a": MODELS["a"]})
     assert np.isnan(result["test_accuracy_sd"].item())
-    assert list(result.columns) == list(table.COLUMNS)
+    assert list(result.columns) == table.COLUMNS

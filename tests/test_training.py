@@ -12,9 +12,10 @@ from ablation.errors import InputError
 @pytest.fixture
 def spec(schema):
     config = {
+        "dataset": {"name": "digits"},
         "models": {
             "small": {"channels": [4, 4, 4, 4], "batch_normalization": "before_relu", "epochs": 2, "batch_size": 8}
-        }
+        },
     }
     return settings.model_spec(settings.complete(config, schema), "small")
 

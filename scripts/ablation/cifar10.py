@@ -59,10 +59,8 @@ def read_archive(path):
                     found[member.name] = _unpickle(path, member.name, archive.extractfile(member).read())
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
-        raise InputError(
-            f"{path}: not a whole CIFAR-10 archive ({error}); delete it and run again, or fetch it anew"
-        ) from None
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise InputError(f"{path}: not a whole CIFAR-10 archive ({error}); fetch it anew") from None
     missing = sorted(wanted - found.keys())
     if missing:
         raise InputError(f"{path}: has no '{missing[0]}'; not the python version of the CIFAR-10 archive")
@@ -91,7 +89,11 @@ def _images_and_labels(path, name, batch):
     labels = batch.get(b"labels") if isinstance(batch, dict) else None
     if not (isinstance(data, np.ndarray) and data.dtype == np.uint8 and data.ndim == 2 and data.shape[1] == 3072):
         raise InputError(f"{path}: {name} has no array 'data' of uint8, n x 3072")
-    if not (isinstance(labels, list) and len(labels) == len(data) and set(labels) <= set(range(10))):
+    if not (
+        isinstance(labels, list)
+        and len(labels) == len(data) > 0
+        and all(type(i) is int and 0 <= i < 10 for i in labels)
+    ):
         raise InputError(f"{path}: {name} has no list 'labels' of {len(data)} integers from 0 to 9")
     images = data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
     return np.ascontiguousarray(images), np.array(labels, dtype=np.int64)

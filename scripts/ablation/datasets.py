@@ -7,6 +7,7 @@ import numpy as np
 from ablation.errors import InputError
 from ablation.files import read_npz
 
+MOST_CLASSES = 10_000
 SMALLEST_SIDE = 16  # pixels; two blocks of two 3x3 convolutions and a pool leave one
 
 
@@ -47,14 +48,14 @@ def from_npz(path, seed):
     images, labels = read_npz(path, "images", "labels")
     labels = _checked(path, "images", images, "labels", labels)
     with np.load(path, allow_pickle=False) as archive:
-        held_out = {"test_images", "test_labels"} & set(archive.files)
-        named = "class_names" in archive.files
-    class_names = (
-        read_npz(path, "class_names")[0].astype(str)
-        if named
-        else np.array([str(label) for label in range(labels.max() + 1)])
-    )
-    if not held_out:
+        others = set(archive.files) - {"images", "labels"}
+    if "class_names" in others:
+        (class_names,) = read_npz(path, "class_names")
+        if class_names.ndim != 1 or class_names.dtype.kind != "U":
+            raise InputError(f"{path}: class_names has to be a list of texts, one a class")
+    else:
+        class_names = np.array([str(label) for label in range(labels.max() + 1)])
+    if not others & {"test_images", "test_labels"}:
         dataset = _hold_out(images, labels, class_names, seed, path)
     else:
         x_test, y_test = read_npz(path, "test_images", "test_labels")
@@ -81,6 +82,8 @@ def _checked(path, images_key, images, labels_key, labels):
         )
     if len(labels) == 0:
         raise InputError(f"{path}: {images_key} is empty")
+    if labels.min() < 0 or labels.max() >= MOST_CLASSES:
+        raise InputError(f"{path}: {labels_key} has to be between 0 and {MOST_CLASSES - 1}")
     return labels.astype(np.int64)
 
 
@@ -88,9 +91,10 @@ def check_classes(path, dataset):
     """Raise InputError unless every label has a class name and every class a training image."""
     classes = len(dataset.class_names)
     labels = np.concatenate([dataset.y_train, dataset.y_test])
-    if labels.min() < 0 or labels.max() >= classes:
-        wrong = labels[(labels < 0) | (labels >= classes)][0]
-        raise InputError(f"{path}: label {wrong} is out of range; {classes} classes are labelled 0 to {classes - 1}")
+    if labels.max() >= classes:
+        raise InputError(
+            f"{path}: label {labels.max()} is out of range; {classes} classes are labelled 0 to {classes - 1}"
+        )
     absent = np.setdiff1d(np.arange(classes), dataset.y_train)
     if len(absent):
         raise InputError(f"{path}: no training image has label {absent[0]} ({dataset.class_names[absent[0]]})")

@@ -1,6 +1,5 @@
 """Fetch one large gzip file, in as many parts as it takes, from the first source that can give it."""
 
-import hashlib
 import os
 import re
 import time
@@ -11,6 +10,7 @@ import urllib3
 from tqdm import tqdm
 
 from ablation.errors import InputError
+from ablation.files import sha256_of
 
 GZIP_MAGIC = b"\x1f\x8b"
 CHUNK = 2**18  # bytes read at most at once
@@ -56,12 +56,6 @@ class _Pace:
             raise _Slow(f"slow, {rate:.0f} kB/s over {seconds:.0f} s where {self.minimum_rate:g} kB/s are asked for")
         self.bytes = 0
         self.since = time.monotonic()
-
-
-def sha256_of(path):
-    """Return the SHA-256 of a file, as 64 lower-case hexadecimal digits."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def fetch(

@@ -1,9 +1,9 @@
 """Files that are whole or absent."""
 
+import hashlib
 import json
 import os
 import tempfile
-import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,6 +40,12 @@ def _umask():
     return mask
 
 
+def sha256_of(path):
+    """Return the SHA-256 of a file, as 64 lower-case hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def write_text(path, text):
     """Write `text` as UTF-8, whole or not at all."""
     with replacing(path) as temporary:
@@ -74,5 +80,7 @@ def read_npz(path, *keys):
         raise
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except (zipfile.BadZipFile, ValueError, EOFError, AttributeError) as error:
-        raise InputError(f"{path}: not a whole npz file ({error}); delete it and run again") from None
+    except PermissionError:
+        raise
+    except Exception as error:  # what a broken file raises depends on where it is broken
+        raise InputError(f"{path}: not a whole npz file ({error}); make it anew") from None

@@ -10,7 +10,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 
     It normalises as its parent does. The moving variance differs in one thing: the fused
     operation averages the unbiased variance, N / (N - 1) times the parent's, N = n * height *
-    width, as Keras 2 on TensorFlow did. Statistics are float32 whatever the input's dtype.
+    width; Keras 2.1 on TensorFlow used that operation.
 
     Source: S. Ioffe, C. Szegedy, "Batch Normalization", 2015, algorithm 1 and its unbiased
     estimate for inference; tf.raw_ops.FusedBatchNormV3.

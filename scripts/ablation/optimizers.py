@@ -18,10 +18,10 @@ class FusedAdadelta(keras.optimizers.Adadelta):
             var=variable.handle,
             accum=self._accumulated_grads[index].value.handle,
             accum_update=self._accumulated_delta_vars[index].value.handle,
-            lr=tf.cast(learning_rate, variable.dtype),
-            rho=tf.cast(self.rho, variable.dtype),
-            epsilon=tf.cast(self.epsilon, variable.dtype),
-            grad=tf.cast(gradient, variable.dtype),
+            lr=learning_rate,
+            rho=self.rho,
+            epsilon=self.epsilon,
+            grad=gradient,
         )
 
 

@@ -17,6 +17,7 @@ def render(template, table, study, figures, runs):
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["duration"] = lambda seconds: str(timedelta(seconds=round(seconds)))
+    environment.filters["numbers"] = lambda numbers: " or ".join(f"{number:,}" for number in numbers)
     environment.filters["percent"] = lambda share: f"{100 * share:.2f}"
     environment.filters["png"] = lambda image: f"data:image/png;base64,{base64.b64encode(image).decode()}"
     return environment.from_string(template).render(
@@ -25,7 +26,9 @@ def render(template, table, study, figures, runs):
         figures=figures,
         made={key: sorted({str(run[key]) for run in runs}) for key in ("device", "machine", "git_revision")},
         versions=sorted({f"{name} {version}" for run in runs for name, version in run["versions"].items()}),
-        images={key: runs[0][key] for key in ("train_images", "validation_images", "test_images")},
+        images={
+            key: sorted({run[key] for run in runs}) for key in ("train_images", "validation_images", "test_images")
+        },
         seeds=sorted({run["seed"] for run in runs}),
         standard_error=(table["test_accuracy"] * (1 - table["test_accuracy"]) / runs[0]["test_images"]).max() ** 0.5,
     )

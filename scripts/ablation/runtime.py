@@ -9,7 +9,8 @@ def start_tensorflow(device, threads):
     """Start TensorFlow on `device` ("auto", "gpu", "cpu") with `threads` CPU threads.
 
     Thread counts are read by oneDNN, OpenMP and BLAS when they load, so this comes before
-    anything imports Keras. Operations are deterministic from here on.
+    anything imports Keras. Operations are deterministic from here on, and float32 ones are not
+    rounded to TensorFloat-32.
 
     Returns the name of the device that TensorFlow will use, as a user would say it.
     Raises InputError for "gpu" where TensorFlow sees none.
@@ -26,6 +27,7 @@ def start_tensorflow(device, threads):
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     tf.config.experimental.enable_op_determinism()
+    tf.config.experimental.enable_tensor_float_32_execution(False)  # float32 means float32, on every GPU
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         for gpu in gpus:

@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import re
 
 from jsonschema import Draft202012Validator
 
@@ -14,9 +15,9 @@ TYPE_NAMES = {
     "string": "text",
     "integer": "a whole number",
     "number": "a number",
-    "boolean": "true or false",
     "null": "null",
 }
+NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?")
 
 
 def complete(config, schema):
@@ -35,6 +36,8 @@ def complete(config, schema):
     dataset = config["dataset"]
     if (dataset["name"] == "npz") != (dataset["path"] is not None):
         raise InputError("dataset.path: goes with dataset.name npz, and npz needs it")
+    if (dataset["name"], dataset["archive"], config["download"]["sources"]) == ("cifar10", None, []):
+        raise InputError("download.sources: names no address, and dataset.archive no file")
     if dataset["archive"] is not None and dataset["name"] != "cifar10":
         raise InputError(f"dataset.archive: goes with dataset.name cifar10, not {dataset['name']}")
     for name in (config["published"] or {"models": {}})["models"]:
@@ -55,37 +58,39 @@ def _normalised(value, rule, definitions, fill=True):
     if "$ref" in rule:
         rule = definitions[rule["$ref"].rpartition("/")[2]]
     types = rule.get("type", [])
-    if value is None and types == "object":
+    types = [types] if isinstance(types, str) else types
+    if value is None and types == ["object"]:
         value = {}
     if isinstance(value, dict):
+        for key in value:
+            if not isinstance(key, str):
+                raise InputError(f"{key!r}: a key has to be text; put it in quotes")
         known = rule.get("properties", {})
         if fill:
             value = {**{key: entry["default"] for key, entry in known.items() if "default" in entry}, **value}
-        named = rule.get("additionalProperties", False) or {}
+        chosen = rule.get("additionalProperties") or {}
         return {
-            str(key): _normalised(entry, known.get(key, named), definitions, fill and key in known)
+            key: _normalised(entry, known.get(key, chosen), definitions, fill and key in known)
             for key, entry in value.items()
         }
     if isinstance(value, list):
         return [_normalised(entry, rule.get("items", {}), definitions) for entry in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)  # which then is refused as text
+    return _read(value, types)
+
+
+def _read(value, types):
+    """Return a number or null that is spelled as text, and a whole number that is spelled as a float, as such."""
     if isinstance(value, str):
-        return _read(value, types)
+        if value == "null" and "null" in types:
+            return None
+        if NUMBER.fullmatch(value) and {"integer", "number"} & set(types):
+            value = float(value) if set(value) & set(".eE") else int(value)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return str(value)  # which then is refused as text
+        if "integer" in types and value.is_integer():
+            return int(value)
     return value
-
-
-def _read(text, types):
-    """Return the finite number or null that a text spells where `types` allow one, or else the text."""
-    if text == "null" and "null" in types:
-        return None
-    if "integer" in types or "number" in types:
-        for kind in (int, float):
-            try:
-                return kind(text) if math.isfinite(kind(text)) else text
-            except ValueError:
-                continue
-    return text
 
 
 def _message(error):
@@ -95,12 +100,13 @@ def _message(error):
     if error.validator == "additionalProperties":
         known = error.schema["properties"]
         key = next(key for key in value if key not in known)
-        return f"{where + '.' if where else ''}{key}: unknown key; {_nearest(key, known)}"
+        shown = key if key.isprintable() else repr(key)
+        return f"{where + '.' if where else ''}{shown}: unknown key; {_nearest(key, known)}"
     if error.validator == "required":
         key = next(key for key in limit if key not in value)
         return f"{where + '.' if where else ''}{key}: missing"
     if "propertyNames" in error.absolute_schema_path:
-        return f"{where}.{value}: a model's name is of letters, digits, - and _, 64 at the most"
+        return f"{where}: {value!r} is no name for a model; a letter comes first, then letters, digits, - and _, 64 at the most"
     if error.validator == "type":
         allowed = " or ".join(TYPE_NAMES[name] for name in ([limit] if isinstance(limit, str) else limit))
         return f"{where}: {value!r} is {_type_name(value)}; it has to be {allowed}"
@@ -124,17 +130,16 @@ def _message(error):
 
 def _nearest(word, allowed):
     close = difflib.get_close_matches(str(word), allowed, n=1)
-    return f"did you mean {close[0]!r}? " * bool(close) + f"allowed: {', '.join(allowed)}"
+    return (f"did you mean {close[0]!r}? " if close else "") + f"allowed: {', '.join(allowed)}"
 
 
 def _type_name(value):
     if isinstance(value, bool):
         return "true or false"
-    return next(
-        (name for kind, name in ((dict, "a mapping"), (list, "a list"), (str, "text"), (type(None), "null")) if
-         isinstance(value, kind)),
-        "a number",
-    )  # fmt: skip
+    for kind, name in ((dict, "object"), (list, "array"), (str, "string"), (type(None), "null")):
+        if isinstance(value, kind):
+            return TYPE_NAMES[name]
+    return TYPE_NAMES["number"]
 
 
 def model_spec(config, name):

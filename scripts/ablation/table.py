@@ -2,20 +2,20 @@
 
 import pandas as pd
 
-COLUMNS = {
-    "model": "name of the model",
-    "differs": "settings in which it differs from the defaults",
-    "parameters": "trainable parameters",
-    "epochs": "passes over the training images",
-    "seeds": "runs that the figures are means of",
-    "test_loss": "mean clipped cross-entropy on the test images",
-    "test_accuracy": "share of the test images classified rightly",
-    "test_accuracy_sd": "sample standard deviation of the accuracy over seeds; empty for one seed",
-    "published_loss": "published test loss",
-    "published_accuracy": "published test accuracy",
-    "difference": "test_accuracy - published_accuracy",
-    "training_seconds": "wall time of one training run, epochs only",
-}
+COLUMNS = [
+    "model",
+    "differs",
+    "parameters",
+    "epochs",
+    "seeds",
+    "test_loss",
+    "test_accuracy",
+    "test_accuracy_sd",
+    "published_loss",
+    "published_accuracy",
+    "difference",
+    "training_seconds",
+]  # results/README.md says what each holds
 
 
 def accuracy_table(runs, models):
@@ -35,4 +35,4 @@ def accuracy_table(runs, models):
     ).join(pd.DataFrame.from_dict(models, orient="index"))
     table["difference"] = table["test_accuracy"] - table["published_accuracy"].astype(float)
     table = table.rename_axis("model").sort_values(["test_accuracy", "model"], ascending=[False, True]).reset_index()
-    return table[list(COLUMNS)]
+    return table[COLUMNS]
