@@ -56,7 +56,7 @@ def test_an_own_npz_brings_its_own_test_images(tmp_path):
         (arrays(n=0), "images is empty"),
         (arrays(n=1), "cannot hold out a sixth"),
         ({"images": arrays()["images"]}, "has no array 'labels'; it holds images"),
-        (arrays(class_names=np.array(["only"])), "label 2 is out of range; 1 classes"),
+        (arrays(class_names=np.array(["only"])), "label 2 is out of range; there are 1 classes"),
     ],
 )
 def test_wrong_arrays_are_one_line(tmp_path, content, message):

@@ -37,7 +37,7 @@ WRONG = [
         "befor_relu",
         "'befor_relu' is unknown; did you mean 'before_relu'? allowed: ",
     ),
-    ("models", {"a model": {}}, "models: 'a model' is no name for a model; a letter comes first"),
+    ("models", {"a model": {}}, "models: 'a model' is no name for a model; it starts with a letter"),
     ("models", {"../../etc": {}}, "models: '../../etc' is no name for a model"),
     ("models", {"x\n": {}}, r"models: 'x\n' is no name for a model"),
     ("models", {"7": {}}, "models: '7' is no name for a model"),

@@ -89,14 +89,14 @@ def _images_and_labels(path, name, batch):
     labels = batch.get(b"labels") if isinstance(batch, dict) else None
     if not (isinstance(data, np.ndarray) and data.dtype == np.uint8 and data.ndim == 2 and data.shape[1] == 3072):
         raise InputError(f"{path}: {name} has no array 'data' of uint8, n x 3072")
-    if not (
-        isinstance(labels, list)
-        and len(labels) == len(data) > 0
-        and all(type(i) is int and 0 <= i < 10 for i in labels)
-    ):
+    if not (isinstance(labels, list) and len(labels) == len(data) > 0 and all(map(_is_label, labels))):
         raise InputError(f"{path}: {name} has no list 'labels' of {len(data)} integers from 0 to 9")
     images = data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
     return np.ascontiguousarray(images), np.array(labels, dtype=np.int64)
+
+
+def _is_label(value):
+    return type(value) is int and 0 <= value <= 9
 
 
 def _class_names(path, meta):

@@ -92,9 +92,7 @@ def check_classes(path, dataset):
     classes = len(dataset.class_names)
     labels = np.concatenate([dataset.y_train, dataset.y_test])
     if labels.max() >= classes:
-        raise InputError(
-            f"{path}: label {labels.max()} is out of range; {classes} classes are labelled 0 to {classes - 1}"
-        )
+        raise InputError(f"{path}: label {labels.max()} is out of range; there are {classes} classes, from 0")
     absent = np.setdiff1d(np.arange(classes), dataset.y_train)
     if len(absent):
         raise InputError(f"{path}: no training image has label {absent[0]} ({dataset.class_names[absent[0]]})")

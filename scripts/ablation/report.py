@@ -26,9 +26,7 @@ def render(template, table, study, figures, runs):
         figures=figures,
         made={key: sorted({str(run[key]) for run in runs}) for key in ("device", "machine", "git_revision")},
         versions=sorted({f"{name} {version}" for run in runs for name, version in run["versions"].items()}),
-        images={
-            key: sorted({run[key] for run in runs}) for key in ("train_images", "validation_images", "test_images")
-        },
+        images={part: sorted({run[f"{part}_images"] for run in runs}) for part in ("train", "validation", "test")},
         seeds=sorted({run["seed"] for run in runs}),
         standard_error=(table["test_accuracy"] * (1 - table["test_accuracy"]) / runs[0]["test_images"]).max() ** 0.5,
     )

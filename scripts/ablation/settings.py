@@ -106,7 +106,7 @@ def _message(error):
         key = next(key for key in limit if key not in value)
         return f"{where + '.' if where else ''}{key}: missing"
     if "propertyNames" in error.absolute_schema_path:
-        return f"{where}: {value!r} is no name for a model; a letter comes first, then letters, digits, - and _, 64 at the most"
+        return f"{where}: {value!r} is no name for a model; it starts with a letter and has letters, digits, - and _"
     if error.validator == "type":
         allowed = " or ".join(TYPE_NAMES[name] for name in ([limit] if isinstance(limit, str) else limit))
         return f"{where}: {value!r} is {_type_name(value)}; it has to be {allowed}"
