@@ -33,9 +33,11 @@ def main():
     images, labels = files.read_npz(arguments.data, "x_train", "y_train")
     images = network_input(images)
     keras.utils.set_random_seed(arguments.seed)
+    policy, why = runtime.dtype_policy(spec.precision)
+    keras.config.set_dtype_policy(policy)
     model = network.build(spec, images.shape[1:], int(labels.max()) + 1)
     title = f"{arguments.name} seed {arguments.seed}"
-    print(f"{title}: {model.count_params():,} parameters, on {device}", flush=True)
+    print(f"{title}: {model.count_params():,} parameters, on {device}, {policy} ({why})", flush=True)
 
     elapsed = 0.0
 
@@ -63,6 +65,7 @@ def main():
             "model": arguments.name,
             "seed": arguments.seed,
             "device": device,
+            "precision": policy,
             "machine": f"{platform.machine()}, {platform.system()}",
             "train_images": len(images) - validation_images,
             "validation_images": validation_images,

@@ -58,3 +58,69 @@ def test_inference_leaves_the_moving_statistics_alone(pair, images):
     ours(images, training=False)
     for was, weight in zip(before, ours.non_trainable_weights, strict=True):
         np.testing.assert_array_equal(was, weight)
+
+
+@pytest.mark.parametrize("activation", [None, "relu"])
+def test_convolution_is_keras_own(tensorflow, activation):
+    import keras
+
+    from ablation.layers import Conv2D
+
+    rng = np.random.default_rng(3)
+    images = rng.normal(size=(4, 9, 8, 3)).astype("float32")
+    weights = [rng.normal(size=(3, 3, 3, 5)).astype("float32"), rng.normal(size=5).astype("float32")]
+    results = []
+    for layer in (Conv2D(5, 3, activation=activation), keras.layers.Conv2D(5, 3, activation=activation)):
+        layer.build(images.shape)
+        layer.set_weights(weights)
+        x = tensorflow.Variable(images)
+        with tensorflow.GradientTape() as tape:
+            outputs = layer(x)
+            loss = tensorflow.reduce_sum(tensorflow.sin(outputs))
+        results.append([outputs, *tape.gradient(loss, [x, layer.kernel.value, layer.bias.value])])
+    for ours, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("shape", "rate"), [((100, 10, 10, 3), 0.25), ((33, 33), 0.5)])
+def test_dropout_keeps_the_share_it_should(tensorflow, shape, rate):
+    from ablation.layers import Dropout
+
+    layer = Dropout(rate, seed=1)
+    x = tensorflow.Variable(np.full(shape, 3, "float32"))
+    with tensorflow.GradientTape() as tape:
+        outputs = layer(x, training=True)
+    dropped = outputs.numpy() == 0
+    assert dropped.mean() == pytest.approx(rate, abs=4 * (rate * (1 - rate) / dropped.size) ** 0.5)
+    np.testing.assert_allclose(outputs.numpy()[~dropped], 3 / (1 - rate), rtol=1e-6)
+    np.testing.assert_allclose(tape.gradient(outputs, x), np.where(dropped, 0, 1 / (1 - rate)), rtol=1e-6)
+    assert not np.array_equal(layer(x, training=True).numpy() == 0, dropped)
+    np.testing.assert_array_equal(layer(x, training=False), x)
+
+
+def test_dropout_draws_from_its_seed(tensorflow):
+    from ablation.layers import Dropout
+
+    x = np.ones((50, 20), "float32")
+    first, same, other = (Dropout(0.5, seed=seed)(x, training=True).numpy() for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, same)
+    assert not np.array_equal(first, other)
+
+
+def test_mixed_precision_computes_in_bfloat16_and_keeps_the_rest_in_float32(tensorflow, schema):
+    import keras
+
+    from ablation import network, settings
+
+    models = {"a": {"batch_normalization": "before_relu", "channels": [4, 4, 4, 4]}}
+    spec = settings.model_spec(settings.complete({"dataset": {"name": "digits"}, "models": models}, schema), "a")
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = network.build(spec, (16, 16, 3), 3)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert {layer.compute_dtype for layer in model.layers[:-1]} == {"bfloat16"}
+    assert {weight.dtype for weight in model.weights} == {"float32"}
+    x = np.random.default_rng(1).normal(size=(8, 16, 16, 3)).astype("float32")
+    assert model(x, training=True).dtype == "float32"
+    assert model.layers[0](x).dtype == "bfloat16"

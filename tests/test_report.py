@@ -14,6 +14,7 @@ PROVENANCE = {
     "validation_images": 100,
     "test_images": 400,
     "device": "CPU, 1 thread",
+    "precision": "float32",
     "machine": "x86_64, Linux",
     "git_revision": None,
     "versions": {"keras": "3"},

@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from ablation.layers import FusedBatchNormalization
+from ablation.layers import Conv2D, Dropout, FusedBatchNormalization
 from ablation.losses import clipped_categorical_crossentropy
 from ablation.optimizers import adadelta
 
@@ -17,24 +17,25 @@ def build(spec, input_shape, classes):
     layer of 512 and its dropout; a softmax. Kernels are glorot-uniform, biases zero,
     BatchNorm has momentum 0.99 and epsilon 0.001. input_shape: (height, width, 3).
 
-    Initial weights and dropout follow from keras.utils.set_random_seed.
+    Initial weights and dropout follow from keras.utils.set_random_seed, the precision of the
+    layers from keras.config.set_dtype_policy; the softmax and the loss are float32 under any.
     """
     model = keras.Sequential([keras.Input(input_shape)])
     for block in (0, 1):
         for convolution in (0, 1):
-            model.add(layers.Conv2D(spec.channels[2 * block + convolution], 3))
+            model.add(Conv2D(spec.channels[2 * block + convolution], 3))
             if spec.batch_normalization == "before_relu":
                 model.add(FusedBatchNormalization())
             model.add(layers.ReLU())
         if spec.batch_normalization == "before_pool":
             model.add(FusedBatchNormalization())
         model.add(layers.MaxPooling2D(2))
-        model.add(layers.Dropout(spec.dropout[block]))
+        model.add(Dropout(spec.dropout[block]))
         if spec.batch_normalization == "after_first_dropout" and block == 0:
             model.add(FusedBatchNormalization())
     model.add(layers.Flatten())
     model.add(layers.Dense(DENSE_UNITS, activation="relu"))
-    model.add(layers.Dropout(spec.dropout[2]))
+    model.add(Dropout(spec.dropout[2]))
     model.add(layers.Dense(classes, activation="softmax", dtype="float32"))
     model.compile(
         optimizer=adadelta(spec.learning_rate, spec.decay),

@@ -24,7 +24,9 @@ def render(template, table, study, figures, runs):
         rows=table.astype(object).where(table.notna(), None).to_dict("records"),
         study=study,
         figures=figures,
-        made={key: sorted({str(run[key]) for run in runs}) for key in ("device", "machine", "git_revision")},
+        made={
+            key: sorted({str(run[key]) for run in runs}) for key in ("device", "precision", "machine", "git_revision")
+        },
         versions=sorted({f"{name} {version}" for run in runs for name, version in run["versions"].items()}),
         images={part: sorted({run[f"{part}_images"] for run in runs}) for part in ("train", "validation", "test")},
         seeds=sorted({run["seed"] for run in runs}),

@@ -1,6 +1,7 @@
 """TensorFlow started as a job wants it: device, threads, determinism. Call before any Keras import."""
 
 import os
+from pathlib import Path
 
 from ablation.errors import InputError
 
@@ -40,3 +41,30 @@ def start_tensorflow(device, threads):
             "install it with CUDA ('make gpu'), or set training.device to cpu or auto"
         )
     return f"CPU, {threads} thread{'s' if threads > 1 else ''}"
+
+
+def dtype_policy(precision):
+    """Return (Keras dtype policy, why) for a precision: "float32", "mixed_bfloat16" or "auto".
+
+    "auto" is mixed_bfloat16 on a GPU of compute capability 8.0 or more, and on a CPU with AMX or
+    AVX-512 instructions for bfloat16; float32 elsewhere. Call after `start_tensorflow`.
+    """
+    if precision != "auto":
+        return precision, "as the model's settings say"
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
+        fast, why = capability >= (8, 0), f"the GPU's compute capability is {'.'.join(map(str, capability))}"
+    else:
+        found = cpu_flags() & {"amx_bf16", "avx512_bf16"}
+        fast, why = bool(found), f"the CPU has {' and '.join(sorted(found)) or 'no instructions for bfloat16'}"
+    return ("mixed_bfloat16" if fast else "float32"), f"auto: {why}"
+
+
+def cpu_flags():
+    """Return the instruction sets that Linux reports of the CPU; empty on other systems."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    return set(next((line.split(":")[1] for line in lines if line.startswith("flags")), "").split())

@@ -9,6 +9,7 @@ class ModelSpec:
     """The settings of one model; meanings and defaults are in rules/schemas/config.schema.yaml."""
 
     input: str
+    precision: str
     channels: tuple[int, int, int, int]
     batch_normalization: str
     dropout: tuple[float, float, float]

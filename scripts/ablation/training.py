@@ -50,25 +50,19 @@ def train(model, spec, images, labels, seed, on_epoch):
     at = split_point(len(images), spec.validation_split)
     val_images, val_labels = tf.constant(images[at:]), labels[at:]
     images, labels = tf.constant(images[:at]), tf.constant(labels[:at], tf.int32)
-    steps, probabilities = _steps_of(model, images, labels), forward(model)
+    steps, probabilities = steps_of(model, images, labels), forward(model)
 
     history = []
     for epoch in range(1, spec.epochs + 1):
         start = time.perf_counter()
         order = np.random.default_rng([seed, epoch]).permutation(len(images)).astype(np.int32)
-        whole = len(order) // spec.batch_size * spec.batch_size
-        batches = order[:whole].reshape(-1, spec.batch_size)
-        calls = [batches[at : at + STEPS_PER_CALL] for at in range(0, len(batches), STEPS_PER_CALL)]
-        if whole < len(order):
-            calls.append(order[None, whole:])
-        totals = [steps(tf.constant(call)) for call in calls]
-        loss, correct = (sum(float(total) for total in column) for column in zip(*totals, strict=True))
+        loss, accuracy = run_epoch(steps, order, spec.batch_size)
         val_loss, val_accuracy = loss_and_accuracy(probabilities(val_images), val_labels)
         history.append(
             Epoch(
                 epoch=epoch,
-                loss=loss / len(order),
-                accuracy=correct / len(order),
+                loss=loss,
+                accuracy=accuracy,
                 val_loss=val_loss,
                 val_accuracy=val_accuracy,
                 learning_rate=float(model.optimizer.learning_rate),
@@ -81,10 +75,26 @@ def train(model, spec, images, labels, seed, on_epoch):
     return history
 
 
-def _steps_of(model, images, labels):
+def run_epoch(steps, order, batch_size):
+    """Visit the images in `order`, (n,) int32 indices, the last batch short; return (mean loss, accuracy).
+
+    steps: what `steps_of` returned.
+    """
+    whole = len(order) // batch_size * batch_size
+    batches = order[:whole].reshape(-1, batch_size)
+    calls = [batches[at : at + STEPS_PER_CALL] for at in range(0, len(batches), STEPS_PER_CALL)]
+    if whole < len(order):
+        calls.append(order[None, whole:])
+    totals = [steps(tf.constant(call)) for call in calls]
+    loss, correct = (sum(float(total) for total in column) for column in zip(*totals, strict=True))
+    return loss / len(order), correct / len(order)
+
+
+def steps_of(model, images, labels):
     """Return a function that takes one gradient step per row of (steps, batch) indices.
 
-    It returns the sum of the losses and the count of correct answers over the images it saw.
+    images: (n, height, width, 3) float32 and labels: (n,) int32, resident on the device. The
+    function returns the sum of the losses and the count of right answers over the images it saw.
     """
     optimizer = model.optimizer
     optimizer.build(model.trainable_variables)

@@ -1,0 +1,133 @@
+"""One way to train a network, in a process of its own: an epoch for every line on stdin, its seconds on stdout.
+
+contender.py {ours|keras|torch} {float32|mixed_bfloat16} THREADS IMAGES SPEC_JSON
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+BATCH = 64
+
+
+def images_and_labels(n):
+    """Return n random images and labels: what they show costs nothing."""
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(n, 32, 32, 3)).astype(np.float32), rng.integers(0, 10, n)
+
+
+def ours(spec, precision, threads, n):
+    """Return a function that trains for an epoch as the workflow does, and its seconds."""
+    from ablation import runtime
+
+    runtime.start_tensorflow("cpu", threads)
+    import keras
+    import tensorflow as tf
+
+    from ablation import network, training
+
+    keras.utils.set_random_seed(0)
+    keras.config.set_dtype_policy(precision)
+    images, labels = images_and_labels(n)
+    steps = training.steps_of(network.build(spec, (32, 32, 3), 10), tf.constant(images), tf.constant(labels, tf.int32))
+
+    def epoch():
+        start = time.perf_counter()
+        training.run_epoch(steps, np.random.permutation(n).astype(np.int32), BATCH)
+        return time.perf_counter() - start
+
+    return epoch
+
+
+def keras(spec, precision, threads, n):
+    """Return a function that trains for an epoch by model.fit on arrays, and its seconds."""
+    set_threads(threads)
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    import keras
+    import peers
+
+    keras.config.set_dtype_policy(precision)
+    model = peers.keras_model(spec)
+    images, labels = images_and_labels(n)
+    seconds = []
+
+    class Clock(keras.callbacks.Callback):
+        """Times the epoch itself: what fit does before and after it costs only once in a real run."""
+
+        def on_epoch_begin(self, epoch, logs=None):
+            self.start = time.perf_counter()
+
+        def on_epoch_end(self, epoch, logs=None):
+            seconds.append(time.perf_counter() - self.start)
+
+    def epoch():
+        model.fit(images, labels, batch_size=BATCH, epochs=1, verbose=0, callbacks=[Clock()])
+        return seconds[-1]
+
+    return epoch
+
+
+def torch(spec, precision, threads, n):
+    """Return a function that trains for an epoch in PyTorch, eager and channels_last, and its seconds."""
+    set_threads(threads)
+    import peers
+    import torch
+
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    model = peers.torch_model(spec)
+    optimizer = torch.optim.Adadelta(model.parameters(), lr=1.0, rho=0.95, eps=1e-7, foreach=True)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 / (1 + spec.decay * step))
+    images, labels = images_and_labels(n)
+    images = torch.from_numpy(images.transpose(0, 3, 1, 2).copy()).contiguous(memory_format=torch.channels_last)
+    labels = torch.from_numpy(labels)
+
+    def epoch():
+        start = time.perf_counter()
+        model.train()
+        for batch in torch.randperm(n).split(BATCH):
+            x = images[batch].contiguous(memory_format=torch.channels_last)
+            with torch.autocast("cpu", torch.bfloat16, enabled=precision != "float32"):
+                logits = model(x)
+            loss = torch.nn.functional.cross_entropy(logits.float(), labels[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+        return time.perf_counter() - start
+
+    return epoch
+
+
+def set_threads(threads):
+    """Set what the libraries read when they load."""
+    os.environ.update(
+        OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads), TF_CPP_MIN_LOG_LEVEL="2", KERAS_BACKEND="tensorflow"
+    )
+
+
+def main():
+    from ablation.spec import ModelSpec
+
+    way, precision, threads, n, spec = sys.argv[1:]
+    epoch = {"ours": ours, "keras": keras, "torch": torch}[way](
+        ModelSpec.from_json(spec), precision, int(threads), int(n)
+    )
+    epoch()  # compile, warm up
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        cpu = time.process_time()
+        seconds = epoch()
+        print(seconds, time.process_time() - cpu, flush=True)
+
+
+if __name__ == "__main__":
+    main()
