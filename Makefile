@@ -2,6 +2,7 @@
 # make run    the study of config.yaml on CIFAR-10
 # make test   every test
 # make lint   formatting and style
+# make bench  every measurement of docs/performance.md, about an hour on 2 cores
 # make gpu    TensorFlow with CUDA into .venv, for an NVIDIA GPU
 # make lock   new exact versions from envs/*.in
 
@@ -9,7 +10,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo run test lint gpu lock clean
+.PHONY: demo run test lint bench gpu lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/snakemake --cores all --configfile config/digits.yaml
@@ -27,6 +28,26 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
+
+# CIFAR10_ARCHIVE, where it is set, saves the download.
+BENCH_DATA := results/data/images.npz results/data/zca.npz
+BENCH_CONFIG := $(if $(CIFAR10_ARCHIVE),--config 'dataset={archive: $(CIFAR10_ARCHIVE)}')
+
+bench: $(VENV)/.installed .venv-bench/.installed
+	$(BIN)/snakemake $(BENCH_DATA) --cores all $(BENCH_CONFIG)
+	$(BIN)/snakemake --cores all --configfile config/digits.yaml
+	$(BIN)/python bench/throughput.py
+	$(BIN)/python bench/side_by_side.py
+	$(BIN)/python bench/epoch.py
+	$(BIN)/python bench/whiten.py --images results/data/images.npz
+	$(BIN)/python bench/scheduler.py
+	$(BIN)/python bench/fixed_costs.py --data results/data/zca.npz --demo results/digits
+	$(BIN)/python bench/accuracy.py --data results/data/zca.npz
+
+.venv-bench/.installed: $(VENV)/.python bench/requirements.txt
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/pip install --quiet --disable-pip-version-check -r bench/requirements.txt
+	touch $@
 
 gpu: $(VENV)/.installed
 	$(BIN)/pip install "tensorflow[and-cuda]==$$(sed -n 's/^tensorflow==\([0-9.]*\).*/\1/p' envs/requirements.txt)"

@@ -1,0 +1,88 @@
+"""What a training job spends besides training: seconds of each phase, and of the jobs and the scheduler of the demo.
+
+python bench/fixed_costs.py --data results/data/zca.npz [--demo results/digits]
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import measure
+import pandas as pd
+
+
+def phases(data):
+    """Go through a training job of model 7 phase by phase in this process; yield (phase, seconds)."""
+    clock = time.perf_counter()
+
+    def lap():
+        nonlocal clock
+        seconds, clock = time.perf_counter() - clock, time.perf_counter()
+        return seconds
+
+    from ablation import files, runtime
+
+    runtime.start_tensorflow("cpu", 1)
+    yield "start TensorFlow", lap()
+    import keras
+    import tensorflow as tf
+
+    from ablation import network, training
+
+    yield "import Keras and the library", lap()
+    images, labels = files.read_npz(data, "x_train", "y_train")
+    yield "read the training images", lap()
+    at = len(images) * 9 // 10
+    images, labels = tf.constant(images[:at]), tf.constant(labels[:at], tf.int32)
+    yield "move them to the device", lap()
+    keras.utils.set_random_seed(0)
+    model = network.build(measure.spec_of("model7"), (32, 32, 3), 10)
+    yield "build the network", lap()
+    steps = training.steps_of(model, images, labels)
+    steps(tf.zeros([1, 64], tf.int32))
+    first = lap()
+    steps(tf.zeros([1, 64], tf.int32))
+    yield "trace and take the first step", first - lap()
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(Path(folder) / "model.keras")
+    yield "save the model", lap()
+
+
+def demo(results):
+    """Return what the finished study in `results` spent in its jobs, from their benchmark files."""
+    jobs = {path: pd.read_csv(path, sep="\t")["s"].iloc[0] for path in results.glob("benchmarks/**/*.tsv")}
+    training = sum(pd.read_csv(path)["seconds"].sum() for path in results.glob("runs/*/*/history.csv"))
+    by_rule = pd.Series(jobs).groupby(lambda path: path.relative_to(results / "benchmarks").parts[0].split(".")[0])
+    table = by_rule.agg(["count", "sum"]).rename(columns={"count": "jobs", "sum": "seconds"})
+    table.loc["epochs alone"] = [len(list(results.glob("runs/*/*/history.csv"))), training]
+    return table.rename_axis("rule")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--demo", type=Path, help="results of a finished `make demo`")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        for phase, seconds in phases(arguments.data):
+            print(f"{phase}\t{seconds}")
+        return
+    rounds = []
+    for _ in range(arguments.rounds):
+        command = [sys.executable, *sys.argv, "--one"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        rounds.append(
+            {phase: float(seconds) for phase, seconds in (line.split("\t") for line in done.stdout.splitlines())}
+        )
+    measure.report("fixed_costs", pd.DataFrame(rounds).median().rename_axis("phase").to_frame("seconds"))
+    if arguments.demo:
+        measure.report("demo_jobs", demo(arguments.demo))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""Training speed, images a second: ours, plain Keras and PyTorch, in turn, an epoch each.
+
+python bench/throughput.py
+"""
+
+import argparse
+
+import measure
+import pandas as pd
+
+CONTENDERS = [
+    ("ours", "float32"),
+    ("keras", "float32"),
+    ("torch", "float32"),
+    ("ours", "mixed_bfloat16"),
+    ("keras", "mixed_bfloat16"),
+    ("torch", "mixed_bfloat16"),
+]
+COMPARED = [
+    ("ours float32", "keras float32"),
+    ("ours mixed_bfloat16", "keras float32"),
+    ("ours float32", "torch float32"),
+    ("ours mixed_bfloat16", "torch mixed_bfloat16"),
+    ("ours mixed_bfloat16", "keras mixed_bfloat16"),
+]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", nargs="+", default=["model7", "model2"])
+    parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--images", type=int, default=3840, help="images in an epoch, 64 a batch")
+    arguments = parser.parse_args()
+
+    speeds, compared = [], []
+    for model in arguments.models:
+        for threads in arguments.threads:
+            case = {"model": model, "threads": threads}
+            spec = measure.spec_of(model)
+            workers = {
+                f"{way} {precision}": measure.Worker(way, precision, threads, arguments.images, spec)
+                for way, precision in CONTENDERS
+            }
+            runs = measure.in_turn({name: worker.epoch for name, worker in workers.items()}, arguments.rounds)
+            for name, worker in workers.items():
+                busy = pd.Series(worker.busy).median()
+                speeds.append(
+                    {**case, "contender": name, "images/s": runs[name].median(), "CPU/(wall x threads)": busy}
+                )
+                worker.stop()
+            compared += [{**case, "of": of, "to": to, **measure.ratios(runs[of], runs[to])} for of, to in COMPARED]
+    measure.report("images_per_second", pd.DataFrame(speeds).set_index(["model", "threads", "contender"]))
+    measure.report("speed_ratios", pd.DataFrame(compared).set_index(["model", "threads", "of", "to"]))
+
+
+if __name__ == "__main__":
+    main()
