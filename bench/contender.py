@@ -35,7 +35,8 @@ def ours(spec, precision, threads, n):
     keras.utils.set_random_seed(0)
     keras.config.set_dtype_policy(precision)
     images, labels = images_and_labels(n)
-    steps = training.steps_of(network.build(spec, (32, 32, 3), 10), tf.constant(images), tf.constant(labels, tf.int32))
+    model = network.build(spec, (32, 32, 3), 10)
+    steps = training.steps_of(model, tf.constant(images), tf.constant(labels, tf.int32), jit_compile=False)
 
     def epoch():
         start = time.perf_counter()

@@ -41,7 +41,7 @@ def phases(data):
     keras.utils.set_random_seed(0)
     model = network.build(measure.spec_of("model7"), (32, 32, 3), 10)
     yield "build the network", lap()
-    steps = training.steps_of(model, images, labels)
+    steps = training.steps_of(model, images, labels, jit_compile=False)
     steps(tf.zeros([1, 64], tf.int32))
     first = lap()
     steps(tf.zeros([1, 64], tf.int32))

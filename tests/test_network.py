@@ -1,5 +1,6 @@
 """The seven networks are the notebook's."""
 
+import numpy as np
 import pytest
 
 from ablation import settings
@@ -56,9 +57,34 @@ def test_settings_reach_the_layers(build):
     assert (normalization.momentum, normalization.epsilon) == (0.99, 1e-3)
 
 
+def test_a_saved_model_trains_on_as_if_never_saved(tensorflow, shipped_config, schema, tmp_path):
+    """Weights, moving statistics, Adadelta's accumulators and the learning rate's position are all in the file."""
+    import keras
+
+    from ablation import network
+
+    config = settings.complete(shipped_config | {"defaults": {"dropout": [0, 0, 0], "decay": 0.01}}, schema)
+    images = np.random.default_rng(1).random((60, 32, 32, 3), dtype=np.float32)
+    labels = np.arange(60) % 10
+
+    def train(model, batches):
+        for at in batches:
+            model.train_on_batch(images[at : at + 10], labels[at : at + 10])
+        return model
+
+    keras.utils.set_random_seed(1)
+    straight = train(network.build(settings.model_spec(config, "model6"), (32, 32, 3), 10), range(0, 60, 10))
+    keras.utils.set_random_seed(1)
+    half = train(network.build(settings.model_spec(config, "model6"), (32, 32, 3), 10), range(0, 30, 10))
+    half.save(tmp_path / "model.keras")
+    resumed = train(keras.models.load_model(tmp_path / "model.keras"), range(30, 60, 10))
+    assert float(resumed.optimizer.learning_rate) == pytest.approx(1 / 1.06)
+    for ours, expected in zip(resumed.get_weights(), straight.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, expected)
+
+
 def test_a_saved_model_loads_and_evaluates_like_any_keras_model(build, tmp_path):
     import keras
-    import numpy as np
 
     model = build("model6")
     images, labels = np.random.default_rng(1).random((20, 32, 32, 3), dtype=np.float32), np.arange(20) % 10

@@ -1,6 +1,8 @@
 """The loop computes what Keras's own training computes, in an order that follows from the seed."""
 
 import dataclasses
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pytest
@@ -104,3 +106,41 @@ def test_a_split_that_leaves_nothing(tensorflow):
     assert split_point(50_000, 0.1) == 45_000
     with pytest.raises(InputError, match="leaves one part empty"):
         split_point(2, 0.6)
+
+
+def test_steps_compile_for_a_gpu(spec, data):
+    """XLA, which compiles the steps on a GPU, takes every operation and computes the same."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
+        plain, compiled = process.submit(
+            an_epoch_each_way, dataclasses.replace(spec, dropout=(0, 0, 0)), *data
+        ).result()
+    for ours, expected in zip(compiled, plain, strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-4)
+
+
+def an_epoch_each_way(spec, images, labels):
+    """Return (loss, accuracy, weights) of an epoch without XLA and with it, in a process without op determinism."""
+    import keras
+    import tensorflow
+
+    from ablation import network, training
+
+    order = np.random.default_rng(1).permutation(50).astype(np.int32)
+    results = []
+    for jit_compile in (False, True):
+        keras.utils.set_random_seed(1)
+        model = network.build(spec, (16, 16, 3), 3)
+        steps = training.steps_of(
+            model, tensorflow.constant(images), tensorflow.constant(labels, "int32"), jit_compile=jit_compile
+        )
+        results.append([*training.run_epoch(steps, order, 8), *model.get_weights()])
+    return results
+
+
+def test_dropout_compiles_for_a_gpu(tensorflow):
+    from ablation.layers import Dropout
+
+    layer = Dropout(0.25, seed=1)
+    compiled = tensorflow.function(lambda x: layer(x, training=True), jit_compile=True)
+    kept = compiled(tensorflow.ones([64, 33])).numpy() > 0
+    assert kept.mean() == pytest.approx(0.75, abs=0.04)

@@ -10,8 +10,9 @@ def start_tensorflow(device, threads):
     """Start TensorFlow on `device` ("auto", "gpu", "cpu") with `threads` CPU threads.
 
     Thread counts are read by oneDNN, OpenMP and BLAS when they load, so this comes before
-    anything imports Keras. Operations are deterministic from here on, and float32 ones are not
-    rounded to TensorFloat-32.
+    anything imports Keras. float32 operations are not rounded to TensorFloat-32. On the CPU
+    operations are deterministic; on a GPU they are not, since XLA has no deterministic gradient
+    of a max-pool.
 
     Returns the name of the device that TensorFlow will use, as a user would say it.
     Raises InputError for "gpu" where TensorFlow sees none.
@@ -27,13 +28,13 @@ def start_tensorflow(device, threads):
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    tf.config.experimental.enable_op_determinism()
     tf.config.experimental.enable_tensor_float_32_execution(False)  # float32 means float32, on every GPU
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         for gpu in gpus:
             tf.config.experimental.set_memory_growth(gpu, True)
         return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
+    tf.config.experimental.enable_op_determinism()
     if device == "gpu":
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "not set")
         raise InputError(
