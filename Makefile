@@ -2,7 +2,7 @@
 # make run    the study of config.yaml on CIFAR-10
 # make test   every test
 # make lint   formatting and style
-# make bench  every measurement of docs/performance.md, about an hour on 2 cores
+# make bench  every measurement of docs/performance.md, half an hour on 2 cores
 # make gpu    TensorFlow with CUDA into .venv, for an NVIDIA GPU
 # make lock   new exact versions from envs/*.in
 
