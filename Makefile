@@ -1,6 +1,7 @@
 # make demo   the whole study on the handwritten digits, a few minutes, no network
 # make run    the study of config.yaml on CIFAR-10
-# make test   every test
+# make test   the tests, but for
+# make test-faults   real kills and faults, minutes long
 # make lint   formatting and style
 # make bench  every measurement of docs/performance.md, half an hour on 2 cores
 # make gpu    TensorFlow with CUDA into .venv, for an NVIDIA GPU
@@ -10,7 +11,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo run test lint bench gpu lock clean
+.PHONY: demo run test test-faults lint bench gpu lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/snakemake --cores all --configfile config/digits.yaml
@@ -21,7 +22,10 @@ run: $(VENV)/.installed
 	@echo "The report: $(CURDIR)/results/report/index.html"
 
 test: $(VENV)/.installed-dev
-	$(BIN)/pytest
+	$(BIN)/pytest -m "not faults"
+
+test-faults: $(VENV)/.installed-dev
+	$(BIN)/pytest -m faults -s
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -1,4 +1,5 @@
 # The config, read and checked once, and the functions that the rules share.
+import fcntl
 import json
 import os
 import sys
@@ -33,6 +34,29 @@ wildcard_constraints:
     seed="[0-9]+",
 
 
+def share_folder():
+    """Remove the locks of a Snakemake that was killed; return a file to keep open.
+
+    Every Snakemake shares a lock on that file, which the system frees when the process dies. One that
+    gets the lock alone knows that whoever left Snakemake's own locks here is dead.
+    """
+    locks = Path(".snakemake/locks")
+    locks.mkdir(parents=True, exist_ok=True)
+    alive = open(".snakemake/alive", "w")
+    try:
+        fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for lock in locks.glob("*.lock"):
+            lock.unlink()
+    except BlockingIOError:
+        pass
+    fcntl.flock(alive, fcntl.LOCK_SH)
+    return alive
+
+
+if workflow.is_main_process:
+    ALIVE = share_folder()
+
+
 def code_of(script):
     """Return a script of scripts/ and every local module that it imports, as inputs of its rule."""
     finder = ModuleFinder(path=[str(SCRIPTS)])
@@ -63,10 +87,32 @@ def limits_of_images():
     return " ".join(f"{option} {limit}" for option, limit in limits.items() if limit is not None)
 
 
-def data_of_model(wildcards):
-    """Return the npz that a model's images come from."""
+def images_to_whiten(wildcards):
+    """Return images.npz and its digests."""
+    made = checkpoints.prepare.get().output
+    return {"images": ancient(made.images), "digests": [made.train_digest, made.test_digest]}
+
+
+def training_images(wildcards):
+    """Return the npz that a model is trained on, and the digest of its training images."""
+    made = images_of_model(wildcards)
+    return {"data": ancient(made.images), "digest": made.train_digest}
+
+
+def test_images(wildcards):
+    """Return the npz that a model is evaluated on, and the digest of its test images."""
+    made = images_of_model(wildcards)
+    return {"data": ancient(made.images), "digest": made.test_digest}
+
+
+def images_of_model(wildcards):
+    """Return the outputs of the job that makes a model's images.
+
+    The npz is ancient(), so a digest alone decides what runs again, however the npz came to be newer.
+    The job is a checkpoint, so Snakemake decides once the digest is known.
+    """
     whitened = config["models"][wildcards.model]["input"] == "zca"
-    return "<results>/data/zca.npz" if whitened else "<results>/data/images.npz"
+    return (checkpoints.whiten if whitened else checkpoints.prepare).get().output
 
 
 def spec_of_model(wildcards):

@@ -27,12 +27,14 @@ rule download:
         " --minimum-rate {params.minimum_rate} --output {output:q} 2>&1 | tee {log:q}"
 
 
-rule prepare:
+checkpoint prepare:
     input:
         source=source_of_images,
         code=code_of("prepare.py"),
     output:
-        "<results>/data/images.npz",
+        images="<results>/data/images.npz",
+        train_digest="<results>/data/images.train.sha256",
+        test_digest="<results>/data/images.test.sha256",
     log:
         "<logs>/prepare.log",
     benchmark:
@@ -50,15 +52,18 @@ rule prepare:
         sha256=config["download"]["sha256"],
     shell:
         "python {input.code[0]:q} --dataset {params.dataset} --shuffle-seed {params.shuffle_seed}"
-        " --sha256 {params.sha256} --source {input.source:q} {params.limits} --output {output:q} 2>&1 | tee {log:q}"
+        " --sha256 {params.sha256} --source {input.source:q} {params.limits}"
+        " --output {output.images:q} --digests {output.train_digest:q} {output.test_digest:q} 2>&1 | tee {log:q}"
 
 
-rule whiten:
+checkpoint whiten:
     input:
-        images="<results>/data/images.npz",
+        unpack(images_to_whiten),
         code=code_of("whiten.py"),
     output:
-        "<results>/data/zca.npz",
+        images="<results>/data/zca.npz",
+        train_digest="<results>/data/zca.train.sha256",
+        test_digest="<results>/data/zca.test.sha256",
     log:
         "<logs>/whiten.log",
     benchmark:
@@ -72,5 +77,6 @@ rule whiten:
     params:
         epsilon=config["whitening"]["epsilon"],
     shell:
-        "python {input.code[0]:q} --images {input.images:q} --epsilon {params.epsilon}"
-        " --output {output:q} > {log:q} 2>&1"
+        "python {input.code[0]:q} --images {input.images:q} --image-digests {input.digests:q}"
+        " --epsilon {params.epsilon} --output {output.images:q}"
+        " --digests {output.train_digest:q} {output.test_digest:q} > {log:q} 2>&1"

@@ -3,7 +3,7 @@
 
 rule train:
     input:
-        data=data_of_model,
+        unpack(training_images),
         code=code_of("train.py"),
     output:
         model="<results>/runs/{model}/seed{seed}/model.keras",
@@ -18,6 +18,8 @@ rule train:
     threads: config["training"]["threads"]
     resources:
         **gpu_of_training(),
+        # No param: how often a training saves its state changes nothing that it computes.
+        checkpoint_epochs=config["training"]["checkpoint_epochs"],
         mem_mb=6000,
         runtime=720,
     params:
@@ -25,15 +27,16 @@ rule train:
         device=config["training"]["device"],
     shell:
         ": > {log:q};"
-        " python {input.code[0]:q} --data {input.data:q} --spec {params.spec:q}"
+        " python {input.code[0]:q} --data {input.data:q} --digest {input.digest:q} --spec {params.spec:q}"
         " --name {wildcards.model} --seed {wildcards.seed} --device {params.device} --threads {threads}"
+        " --checkpoint-epochs {resources.checkpoint_epochs}"
         " --model {output.model:q} --history {output.history:q} --provenance {output.provenance:q}"
         " 2>> {log:q} | tee -a {log:q}"
 
 
 rule evaluate:
     input:
-        data=data_of_model,
+        unpack(test_images),
         model="<results>/runs/{model}/seed{seed}/model.keras",
         provenance="<results>/runs/{model}/seed{seed}/training.json",
         code=code_of("evaluate.py"),
@@ -51,6 +54,6 @@ rule evaluate:
         mem_mb=3000,
         runtime=20,
     shell:
-        "python {input.code[0]:q} --data {input.data:q} --model {input.model:q}"
+        "python {input.code[0]:q} --data {input.data:q} --digest {input.digest:q} --model {input.model:q}"
         " --provenance {input.provenance:q} --threads {threads}"
         " --predictions {output.predictions:q} --metrics {output.metrics:q} > {log:q} 2>&1"

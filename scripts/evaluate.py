@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ablation import errors, files, runtime
+from ablation import checkpoint, errors, files, runtime
 from ablation.images import network_input
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True, help="zca.npz, or images.npz for raw pixels")
+    parser.add_argument("--digest", required=True, help="of its test images")
     parser.add_argument("--model", required=True)
     parser.add_argument("--provenance", required=True, help="training.json of the model's training")
     parser.add_argument("--threads", type=int, required=True)
@@ -25,7 +26,7 @@ def main():
 
     from ablation import evaluation, layers, losses, optimizers  # noqa: F401  the last three register classes to load
 
-    images, labels = files.read_npz(arguments.data, "x_test", "y_test")
+    images, labels, digest = files.read_images(arguments.data, "test", arguments.digest)
     model = keras.models.load_model(arguments.model)
     probabilities = evaluation.forward(model)(network_input(images))
     loss, accuracy = evaluation.loss_and_accuracy(probabilities, labels)
@@ -39,11 +40,13 @@ def main():
             "test_loss": loss,
             "test_accuracy": accuracy,
             "test_images": len(labels),
+            "test_digest": digest,
             "parameters": parameters,
             "non_trainable_parameters": model.count_params() - parameters,
             **trained,
         },
     )
+    checkpoint.remove(arguments.model)  # what Snakemake evaluates, it has taken for whole
     print(f"test loss {loss:.4f}, test accuracy {accuracy:.4f}, {len(labels)} images")
 
 

@@ -14,6 +14,7 @@ def main():
     parser.add_argument("--train-images", type=int, help="use only so many")
     parser.add_argument("--test-images", type=int, help="use only so many")
     parser.add_argument("--output", required=True)
+    parser.add_argument("--digests", nargs=2, required=True, help="of the training and of the test images")
     arguments = parser.parse_args()
 
     if arguments.dataset == "digits":
@@ -26,7 +27,7 @@ def main():
         if found != arguments.sha256:
             print(f"{arguments.source}: used as it is; its SHA-256 is {found}, download.sha256 says {arguments.sha256}")
     dataset = datasets.permuted(dataset, arguments.shuffle_seed, arguments.train_images, arguments.test_images)
-    files.write_npz(arguments.output, **vars(dataset))
+    files.write_images(arguments.output, *arguments.digests, **vars(dataset))
     print(f"{len(dataset.x_train)} training and {len(dataset.x_test)} test images "
           f"of {len(dataset.class_names)} classes")  # fmt: skip
 

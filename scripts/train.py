@@ -2,10 +2,13 @@
 
 import argparse
 import dataclasses
+import json
 import platform
 from datetime import timedelta
+from functools import partial
 
 from ablation import errors, files, provenance, runtime
+from ablation.checkpoint import Checkpoint, checkpoint_of
 from ablation.images import network_input
 from ablation.spec import ModelSpec
 
@@ -13,11 +16,13 @@ from ablation.spec import ModelSpec
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True, help="zca.npz, or images.npz for raw pixels")
+    parser.add_argument("--digest", required=True, help="of its training images")
     parser.add_argument("--spec", type=ModelSpec.from_json, required=True, help="the model's settings as JSON")
     parser.add_argument("--name", required=True, help="what the progress lines call the model")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--device", choices=["auto", "gpu", "cpu"], required=True)
     parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--checkpoint-epochs", type=int, required=True, help="epochs between two saved states")
     parser.add_argument("--model", required=True)
     parser.add_argument("--history", required=True)
     parser.add_argument("--provenance", required=True)
@@ -30,51 +35,55 @@ def main():
 
     from ablation import network, training
 
-    images, labels = files.read_npz(arguments.data, "x_train", "y_train")
+    images, labels, digest = files.read_images(arguments.data, "train", arguments.digest)
     images = network_input(images)
     keras.utils.set_random_seed(arguments.seed)
     policy, why = runtime.dtype_policy(spec.precision)
     keras.config.set_dtype_policy(policy)
     model = network.build(spec, images.shape[1:], int(labels.max()) + 1)
+    say = partial(print, flush=True)
     title = f"{arguments.name} seed {arguments.seed}"
-    print(f"{title}: {model.count_params():,} parameters, on {device}, {policy} ({why})", flush=True)
-
-    elapsed = 0.0
+    say(f"{title}: {model.count_params():,} parameters, on {device}, {policy} ({why})")
 
     def show(epoch):
-        nonlocal elapsed
-        elapsed += epoch.seconds
-        left = timedelta(seconds=round(elapsed / epoch.epoch * (spec.epochs - epoch.epoch)))
-        print(
+        left = timedelta(seconds=round(epoch.seconds * (spec.epochs - epoch.epoch)))
+        say(
             f"{title}: epoch {epoch.epoch:3d}/{spec.epochs}  loss {epoch.loss:.4f}  accuracy {epoch.accuracy:.4f}  "
-            f"val_loss {epoch.val_loss:.4f}  val_accuracy {epoch.val_accuracy:.4f}  {epoch.seconds:.1f} s  left {left}",
-            flush=True,
+            f"val_loss {epoch.val_loss:.4f}  val_accuracy {epoch.val_accuracy:.4f}  {epoch.seconds:.1f} s  left {left}"
         )
 
-    history = training.train(model, spec, images, labels, arguments.seed, show)
+    decides = {
+        "seed": arguments.seed,
+        "spec": dataclasses.asdict(spec),
+        "train_digest": digest,
+        "code_digest": provenance.code_digest(),
+        "versions": provenance.versions(),
+        "device": device,
+        "precision": policy,
+    }
+    key = json.dumps(decides, sort_keys=True)
+    with Checkpoint(checkpoint_of(arguments.model), key, arguments.checkpoint_epochs, say) as checkpoint:
+        history = training.train(model, spec, images, labels, arguments.seed, show, checkpoint)
 
-    frame = pd.DataFrame([dataclasses.asdict(epoch) for epoch in history])
-    validation_images = len(images) - training.split_point(len(images), spec.validation_split)
-    with files.replacing(arguments.model) as temporary:
-        model.save(temporary)
-    with files.replacing(arguments.history) as temporary:
-        frame.to_csv(temporary, index=False)
-    files.write_json(
-        arguments.provenance,
-        {
-            "model": arguments.name,
-            "seed": arguments.seed,
-            "device": device,
-            "precision": policy,
-            "machine": f"{platform.machine()}, {platform.system()}",
-            "train_images": len(images) - validation_images,
-            "validation_images": validation_images,
-            "seconds": frame["seconds"].sum(),
-            "images_per_second": (len(images) - validation_images) * len(history) / frame["seconds"].sum(),
-            "versions": provenance.versions(),
-            "git_revision": provenance.git_revision(),
-        },
-    )
+        frame = pd.DataFrame([dataclasses.asdict(epoch) for epoch in history])
+        validation_images = len(images) - training.split_point(len(images), spec.validation_split)
+        with files.replacing(arguments.model) as temporary:
+            model.save(temporary)
+        with files.replacing(arguments.history) as temporary:
+            frame.to_csv(temporary, index=False)
+        files.write_json(
+            arguments.provenance,
+            {
+                "model": arguments.name,
+                **decides,
+                "machine": f"{platform.machine()}, {platform.system()}",
+                "git_revision": provenance.git_revision(),
+                "train_images": len(images) - validation_images,
+                "validation_images": validation_images,
+                "seconds": frame["seconds"].sum(),
+                "images_per_second": (len(images) - validation_images) * len(history) / frame["seconds"].sum(),
+            },
+        )
 
 
 if __name__ == "__main__":

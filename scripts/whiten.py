@@ -8,15 +8,20 @@ from ablation import errors, files, whitening
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", required=True)
+    parser.add_argument("--image-digests", nargs=2, required=True, help="of its training and of its test images")
     parser.add_argument("--epsilon", type=float, required=True)
     parser.add_argument("--output", required=True)
+    parser.add_argument("--digests", nargs=2, required=True, help="of the whitened training and test images")
     arguments = parser.parse_args()
 
-    x_train, y_train, x_test, y_test = files.read_npz(arguments.images, "x_train", "y_train", "x_test", "y_test")
+    of_train, of_test = arguments.image_digests
+    x_train, y_train, _ = files.read_images(arguments.images, "train", of_train)
+    x_test, y_test, _ = files.read_images(arguments.images, "test", of_test)
     zca = whitening.fit(x_train, arguments.epsilon)
     x_train, x_test = whitening.apply(zca, x_train), whitening.apply(zca, x_test)
-    files.write_npz(
+    files.write_images(
         arguments.output,
+        *arguments.digests,
         x_train=x_train,
         y_train=y_train,
         x_test=x_test,

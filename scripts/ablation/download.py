@@ -10,7 +10,7 @@ import urllib3
 from tqdm import tqdm
 
 from ablation.errors import InputError
-from ablation.files import sha256_of
+from ablation.files import held, sha256_of
 
 GZIP_MAGIC = b"\x1f\x8b"
 CHUNK = 2**18  # bytes read at most at once
@@ -77,7 +77,7 @@ def fetch(
 
     The bytes gather in `output` + ".part", which outlasts a failure or a kill; every request
     asks only for the rest. A file with another sum, an older `output` too, becomes `output` +
-    ".wrong". `say` is called with each line of progress; the bar goes to stderr.
+    ".wrong". A second process waits for the first. `say` is called with each line of progress; the bar goes to stderr.
 
     Raises InputError when no source gives the file, with each one's reason, and OSError with a
     file name when the disk fails.
@@ -85,7 +85,12 @@ def fetch(
     output = Path(output)
     part = output.with_name(f"{output.name}.part")
     wrong = output.with_name(f"{output.name}.wrong")
-    output.parent.mkdir(parents=True, exist_ok=True)
+    with held(output.with_name(f"{output.name}.lock"), output, say):
+        _fetch(sources, sha256, output, part, wrong, minimum_rate, say, window, read_timeout, backoff)
+
+
+def _fetch(sources, sha256, output, part, wrong, minimum_rate, say, window, read_timeout, backoff):
+    """Do what `fetch` says, alone with its files."""
     if output.exists():
         found = sha256_of(output)
         if found == sha256:

@@ -1,4 +1,4 @@
-"""The one exception that a user is meant to see, and how a program shows it."""
+"""The exceptions that a user is meant to see, and how a program shows them."""
 
 import sys
 
@@ -7,8 +7,12 @@ class InputError(ValueError):
     """Something the user gave is wrong. The message is one line: what, where, what to do."""
 
 
+class Interrupted(Exception):
+    """A signal ended the work at a place from which it can go on. The message is one line."""
+
+
 def run(main):
-    """Call `main()`; on a user's mistake or an error of the system, exit 1 with one line.
+    """Call `main()`; on a user's mistake, an error of the system or an interruption, exit 1 with one line.
 
     Any other exception is a defect of the program and keeps its traceback.
     """
@@ -16,6 +20,8 @@ def run(main):
         main()
     except InputError as error:
         sys.exit(f"error: {error}")
+    except Interrupted as interrupted:
+        sys.exit(f"stopped by {interrupted}")
     except OSError as error:
         sys.exit(f"error: {error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
     except KeyboardInterrupt:

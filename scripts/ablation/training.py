@@ -1,12 +1,12 @@
 """The training loop: data resident on the device, many steps a call."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import tensorflow as tf
 
-from ablation.errors import InputError
+from ablation.errors import InputError, Interrupted
 from ablation.evaluation import forward, loss_and_accuracy
 from ablation.losses import clipped_categorical_crossentropy
 
@@ -26,6 +26,26 @@ class Epoch:
     seconds: float
 
 
+@dataclass
+class Progress:
+    """How far a training has come: whole epochs, and the part done of the one under way.
+
+    calls: of the steps of that epoch; loss, correct: sums over the images that they saw;
+    seconds: spent on them.
+    """
+
+    history: list[Epoch] = field(default_factory=list)
+    calls: int = 0
+    loss: float = 0.0
+    correct: float = 0.0
+    seconds: float = 0.0
+
+    @classmethod
+    def of(cls, state):
+        """Return the progress whose `asdict` is `state`."""
+        return cls(**{**state, "history": [Epoch(**row) for row in state["history"]]})
+
+
 def split_point(n, validation_split):
     """Return how many of n images are trained on, as Keras splits them; the rest validates.
 
@@ -37,7 +57,7 @@ def split_point(n, validation_split):
     return at
 
 
-def train(model, spec, images, labels, seed, on_epoch):
+def train(model, spec, images, labels, seed, on_epoch, checkpoint=None):
     """Train `model` for spec.epochs and return the list of its Epochs.
 
     images: (n, height, width, 3) float32; labels: (n,) int64; the last spec.validation_split
@@ -45,7 +65,11 @@ def train(model, spec, images, labels, seed, on_epoch):
     from (seed, epoch), the last batch short where they don't divide. `on_epoch(Epoch)` is
     called after each.
 
-    Raises InputError when the loss is no longer a number.
+    checkpoint: the Checkpoint that the training goes on from and saves its state to. What it
+    computes is, bit for bit on the CPU, what it computes without an interruption.
+
+    Raises InputError when the loss is no longer a number, Interrupted when checkpoint.stop says
+    so and the state is saved.
     """
     at = split_point(len(images), spec.validation_split)
     val_images, val_labels = tf.constant(images[at:]), labels[at:]
@@ -53,42 +77,53 @@ def train(model, spec, images, labels, seed, on_epoch):
     on_gpu = bool(tf.config.list_logical_devices("GPU"))
     steps, probabilities = steps_of(model, images, labels, jit_compile=on_gpu), forward(model)
 
-    history = []
-    for epoch in range(1, spec.epochs + 1):
-        start = time.perf_counter()
+    variables = [*model.variables, *model.optimizer.variables]
+    saved = checkpoint and checkpoint.restore(variables)
+    progress = Progress.of(saved) if saved else Progress()
+    for epoch in range(len(progress.history) + 1, spec.epochs + 1):
+        start = time.perf_counter() - progress.seconds
         order = np.random.default_rng([seed, epoch]).permutation(len(images)).astype(np.int32)
-        loss, accuracy = run_epoch(steps, order, spec.batch_size)
+        for batches in calls_of(order, spec.batch_size)[progress.calls :]:
+            loss, correct = steps(batches)
+            progress.calls += 1
+            progress.loss += float(loss)
+            progress.correct += float(correct)
+            progress.seconds = time.perf_counter() - start
+            if checkpoint and checkpoint.stop:
+                checkpoint.save(variables, asdict(progress))
+                raise Interrupted(
+                    f"{checkpoint.stop} in epoch {epoch}; the state is saved, the next run goes on from it"
+                )
         val_loss, val_accuracy = loss_and_accuracy(probabilities(val_images), val_labels)
-        history.append(
-            Epoch(
-                epoch=epoch,
-                loss=loss,
-                accuracy=accuracy,
-                val_loss=val_loss,
-                val_accuracy=val_accuracy,
-                learning_rate=float(model.optimizer.learning_rate),
-                seconds=time.perf_counter() - start,
-            )
+        row = Epoch(
+            epoch=epoch,
+            loss=progress.loss / len(images),
+            accuracy=progress.correct / len(images),
+            val_loss=val_loss,
+            val_accuracy=val_accuracy,
+            learning_rate=float(model.optimizer.learning_rate),
+            seconds=time.perf_counter() - start,
         )
-        on_epoch(history[-1])
-        if not np.isfinite(loss):
-            raise InputError(f"the loss is {loss} in epoch {epoch}; lower the model's learning_rate")
-    return history
+        on_epoch(row)
+        if not np.isfinite(row.loss):
+            raise InputError(f"the loss is {row.loss} in epoch {epoch}; lower the model's learning_rate")
+        progress = Progress([*progress.history, row])
+        if checkpoint and (epoch % checkpoint.every == 0 or epoch == spec.epochs):
+            checkpoint.save(variables, asdict(progress))
+    return progress.history
 
 
-def run_epoch(steps, order, batch_size):
-    """Visit the images in `order`, (n,) int32 indices, the last batch short; return (mean loss, accuracy).
+def calls_of(order, batch_size):
+    """Return the (steps, batch) int32 index arrays of an epoch, one per call of the steps, the last batch short.
 
-    steps: what `steps_of` returned.
+    order: (n,) int32 indices of images.
     """
     whole = len(order) // batch_size * batch_size
     batches = order[:whole].reshape(-1, batch_size)
     calls = [batches[at : at + STEPS_PER_CALL] for at in range(0, len(batches), STEPS_PER_CALL)]
     if whole < len(order):
         calls.append(order[None, whole:])
-    totals = [steps(tf.constant(call)) for call in calls]
-    loss, correct = (sum(float(total) for total in column) for column in zip(*totals, strict=True))
-    return loss / len(order), correct / len(order)
+    return calls
 
 
 def steps_of(model, images, labels, jit_compile):
