@@ -87,32 +87,35 @@ def limits_of_images():
     return " ".join(f"{option} {limit}" for option, limit in limits.items() if limit is not None)
 
 
-def images_to_whiten(wildcards):
-    """Return images.npz and its digests."""
-    made = checkpoints.prepare.get().output
-    return {"images": ancient(made.images), "digests": [made.train_digest, made.test_digest]}
-
-
-def training_images(wildcards):
-    """Return the npz that a model is trained on, and the digest of its training images."""
-    made = images_of_model(wildcards)
-    return {"data": ancient(made.images), "digest": made.train_digest}
-
-
-def test_images(wildcards):
-    """Return the npz that a model is evaluated on, and the digest of its test images."""
-    made = images_of_model(wildcards)
-    return {"data": ancient(made.images), "digest": made.test_digest}
-
-
 def images_of_model(wildcards):
-    """Return the outputs of the job that makes a model's images.
+    """Return the npz of a model's images. It is ancient(): its digests decide what runs again."""
+    whitened = config["models"][wildcards.model]["input"] == "zca"
+    return ancient("<results>/data/zca.npz" if whitened else "<results>/data/images.npz")
 
-    The npz is ancient(), so a digest alone decides what runs again, however the npz came to be newer.
-    The job is a checkpoint, so Snakemake decides once the digest is known.
+
+def digests_of_model(wildcards):
+    """Return the outputs of the checkpoint that makes a model's images.
+
+    A checkpoint, since Snakemake looks again at what follows one, and then the digests are known.
     """
     whitened = config["models"][wildcards.model]["input"] == "zca"
     return (checkpoints.whiten if whitened else checkpoints.prepare).get().output
+
+
+def digests_to_whiten(wildcards):
+    """Return the digests of the training and of the test images that are whitened."""
+    prepared = checkpoints.prepare.get().output
+    return [prepared.train_digest, prepared.test_digest]
+
+
+def digest_to_train(wildcards):
+    """Return the digest of the training images of a model."""
+    return digests_of_model(wildcards).train_digest
+
+
+def digest_to_evaluate(wildcards):
+    """Return the digest of the test images of a model."""
+    return digests_of_model(wildcards).test_digest
 
 
 def spec_of_model(wildcards):

@@ -27,14 +27,15 @@ rule download:
         " --minimum-rate {params.minimum_rate} --output {output:q} 2>&1 | tee {log:q}"
 
 
+# A checkpoint's first output stands for what follows it until it has run, so that is a digest.
 checkpoint prepare:
     input:
         source=source_of_images,
         code=code_of("prepare.py"),
     output:
-        images="<results>/data/images.npz",
         train_digest="<results>/data/images.train.sha256",
         test_digest="<results>/data/images.test.sha256",
+        images="<results>/data/images.npz",
     log:
         "<logs>/prepare.log",
     benchmark:
@@ -58,12 +59,13 @@ checkpoint prepare:
 
 checkpoint whiten:
     input:
-        unpack(images_to_whiten),
+        images=ancient("<results>/data/images.npz"),
+        digests=digests_to_whiten,
         code=code_of("whiten.py"),
     output:
-        images="<results>/data/zca.npz",
         train_digest="<results>/data/zca.train.sha256",
         test_digest="<results>/data/zca.test.sha256",
+        images="<results>/data/zca.npz",
     log:
         "<logs>/whiten.log",
     benchmark:

@@ -3,7 +3,8 @@
 
 rule train:
     input:
-        unpack(training_images),
+        data=images_of_model,
+        digest=digest_to_train,
         code=code_of("train.py"),
     output:
         model="<results>/runs/{model}/seed{seed}/model.keras",
@@ -36,8 +37,9 @@ rule train:
 
 rule evaluate:
     input:
-        unpack(test_images),
-        model="<results>/runs/{model}/seed{seed}/model.keras",
+        data=images_of_model,
+        digest=digest_to_evaluate,
+        model=ancient("<results>/runs/{model}/seed{seed}/model.keras"),  # its digest is in training.json
         provenance="<results>/runs/{model}/seed{seed}/training.json",
         code=code_of("evaluate.py"),
     output:

@@ -26,13 +26,17 @@ def main():
 
     from ablation import evaluation, layers, losses, optimizers  # noqa: F401  the last three register classes to load
 
+    trained = json.loads(Path(arguments.provenance).read_text())
+    if files.sha256_of(arguments.model) != trained["model_digest"]:
+        raise errors.InputError(
+            f"{arguments.model}: is not the file that {arguments.provenance} stands for; delete both and run again"
+        )
     images, labels, digest = files.read_images(arguments.data, "test", arguments.digest)
     model = keras.models.load_model(arguments.model)
     probabilities = evaluation.forward(model)(network_input(images))
     loss, accuracy = evaluation.loss_and_accuracy(probabilities, labels)
 
     files.write_npz(arguments.predictions, probabilities=probabilities.astype(np.float16), labels=labels)
-    trained = json.loads(Path(arguments.provenance).read_text())
     parameters = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
     files.write_json(
         arguments.metrics,

@@ -76,6 +76,7 @@ def main():
             {
                 "model": arguments.name,
                 **decides,
+                "model_digest": files.sha256_of(arguments.model),
                 "machine": f"{platform.machine()}, {platform.system()}",
                 "git_revision": provenance.git_revision(),
                 "train_images": len(images) - validation_images,

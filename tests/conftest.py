@@ -1,6 +1,7 @@
 """What all tests share: the library on the path, TensorFlow started once, the archive, a checkout."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -78,27 +79,33 @@ class Checkout:
         )
 
     def jobs(self, *arguments):
-        """Return the rules that a dry run would run, with the number of jobs of each."""
+        """Return the jobs that a dry run would run."""
         planned = self.snakemake("--dry-run", *arguments)
         assert planned.returncode == 0, planned.stdout
-        return _job_counts(planned.stdout)
+        return jobs_in(planned.stdout)
 
 
-def _job_counts(output):
-    """Return {rule: jobs} of the table that snakemake prints under "Job stats:"."""
-    if "Job stats:" not in output:
-        assert "Nothing to be done" in output, output
-        return {}
-    lines = output.split("Job stats:")[1].splitlines()[3:]
-    counts = {}
-    for line in lines:
-        if len(line.split()) != 2:
-            break
-        rule, count = line.split()
-        counts[rule] = int(count)
-    return {rule: count for rule, count in counts.items() if rule not in ("all", "total")}
+def jobs_in(output):
+    """Return the jobs that snakemake lists in its output, each as its rule's name and its wildcards' values."""
+    jobs = set()
+    for rule, block in re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):\n((?:    .*\n)*)", output, re.MULTILINE):
+        wildcards = re.search(r"^    wildcards: (.*)$", block, re.MULTILINE)
+        values = re.findall(r"=([^,]*)", wildcards[1]) if wildcards else []
+        jobs.add(" ".join([rule, *values]))
+    return jobs - {"all"}
 
 
-@pytest.fixture(scope="module")
-def checkout(tmp_path_factory):
-    return Checkout(tmp_path_factory.mktemp("checkout"))
+MODELS = [f"model{number}" for number in range(2, 9)]
+DIGITS = ["--configfile", "config/digits.yaml", "short.yaml"]
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory):
+    """A checkout with the finished study of the digits, two seeds and one epoch of each model; and what it printed."""
+    checkout = Checkout(tmp_path_factory.mktemp("study"))
+    checkout.write("short.yaml", {"seeds": [1, 2], "limits": {"epochs": 1}, "defaults": {"batch_size": 64}})
+    run = checkout.snakemake(*DIGITS)
+    assert run.returncode == 0, run.stdout
+    checkout.printed = run.stdout
+    checkout.results = checkout.path / "results/digits"
+    return checkout
