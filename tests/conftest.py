@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -93,6 +94,25 @@ def jobs_in(output):
         values = re.findall(r"=([^,]*)", wildcards[1]) if wildcards else []
         jobs.add(" ".join([rule, *values]))
     return jobs - {"all"}
+
+
+def run_digests(folder):
+    """Return the digests of a finished run's history (its seconds aside), weights and predictions; nothing else is there."""
+    import keras
+
+    from ablation import files, layers, losses, optimizers  # noqa: F401  the last three are classes to load
+
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "history.csv",
+        "metrics.json",
+        "model.keras",
+        "predictions.npz",
+        "training.json",
+    ]  # no checkpoint, no lock, no temporary file
+    history = pd.read_csv(folder / "history.csv").drop(columns="seconds").to_numpy()
+    weights = keras.models.load_model(folder / "model.keras").get_weights()
+    predictions = files.read_npz(folder / "predictions.npz", "probabilities", "labels")
+    return [files.digest_of(*part)[:16] for part in ([history], weights, predictions)]
 
 
 MODELS = [f"model{number}" for number in range(2, 9)]

@@ -9,13 +9,12 @@ import sys
 import time
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from ablation import datasets, files, settings, whitening
 from ablation.checkpoint import Checkpoint
 from ablation.errors import Interrupted
-from conftest import ROOT
+from conftest import ROOT, run_digests
 
 EPOCHS = 6
 
@@ -150,25 +149,10 @@ def long_spec(schema):
     return settings.model_spec(settings.complete(config, schema), "m").to_json()
 
 
-def digests(images, folder, spec):
-    """Evaluate, and return the digests of the history (its seconds aside), weights and predictions."""
+def evaluated(images, folder, spec):
+    """Evaluate, and return the digests of what is in `folder`."""
     subprocess.run(program(images, folder, spec, "evaluate.py"), check=True, capture_output=True)
-    import keras
-
-    from ablation import layers, losses, optimizers  # noqa: F401  classes to load
-
-    assert sorted(path.name for path in folder.iterdir()) == [
-        "history.csv",
-        "metrics.json",
-        "model.keras",
-        "predictions.npz",
-        "training.json",
-    ]  # no checkpoint, no lock, no temporary file
-    history = pd.read_csv(folder / "history.csv").drop(columns="seconds")
-    assert len(history) == EPOCHS
-    weights = keras.models.load_model(folder / "model.keras").get_weights()
-    probabilities = files.read_npz(folder / "predictions.npz", "probabilities", "labels")
-    return [files.digest_of(*part)[:16] for part in ([history.to_numpy()], weights, probabilities)]
+    return run_digests(folder)
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +162,7 @@ def undisturbed(tensorflow, images, long_spec, tmp_path_factory):
     start = time.monotonic()
     subprocess.run(program(images, folder, long_spec), check=True, capture_output=True)
     seconds = time.monotonic() - start
-    found = digests(images, folder, long_spec)
+    found = evaluated(images, folder, long_spec)
     print(f"\nundisturbed: history {found[0]}, weights {found[1]}, predictions {found[2]}")
     return found, seconds
 
@@ -196,7 +180,7 @@ def test_ten_kills_at_random_moments(undisturbed, images, long_spec, tmp_path, n
         process.communicate()
     end = subprocess.run(program(images, tmp_path, long_spec), capture_output=True, text=True)
     assert end.returncode == 0, end.stderr
-    found = digests(images, tmp_path, long_spec)
+    found = evaluated(images, tmp_path, long_spec)
     print(f"\n{name} after {moments[0]:.1f} s and {moments[1]:.1f} s: history {found[0]}, weights {found[1]}, "
           f"predictions {found[2]}")  # fmt: skip
     assert found == expected
@@ -218,5 +202,5 @@ def test_a_second_process_waits_and_takes_over(undisturbed, images, long_spec, t
     assert f"process {first.pid} on " in lines[1]
     assert "is at it; waiting for it to end" in lines[1]
     assert not any("epoch   1/" in line for line in lines)
-    assert digests(images, tmp_path, long_spec) == undisturbed[0]
+    assert evaluated(images, tmp_path, long_spec) == undisturbed[0]
     assert json.loads((tmp_path / "metrics.json").read_text())["seed"] == 3
