@@ -57,6 +57,18 @@ if workflow.is_main_process:
     ALIVE = share_folder()
 
 
+def check_results():
+    """End with one line where the results can't be written; Snakemake's own error would be a traceback."""
+    folder = Path((config.get("pathvars") or {}).get("results", "results"))
+    existing = next(path for path in [folder, *folder.absolute().parents] if path.exists())
+    if not os.access(existing, os.W_OK):
+        sys.exit(f"error: {folder}: can't be written (a read-only disk, or somebody else's folder)")
+
+
+onstart:
+    check_results()
+
+
 def code_of(script):
     """Return a script of scripts/ and every local module that it imports, as inputs of its rule."""
     finder = ModuleFinder(path=[str(SCRIPTS)])

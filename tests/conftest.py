@@ -97,7 +97,7 @@ def jobs_in(output):
 
 
 def run_digests(folder):
-    """Return the digests of a finished run's history (its seconds aside), weights and predictions; nothing else is there."""
+    """Return the digests of a run's history (its seconds aside), weights and predictions; nothing else is there."""
     import keras
 
     from ablation import files, layers, losses, optimizers  # noqa: F401  the last three are classes to load

@@ -138,6 +138,10 @@ def test_equal_specs_give_equal_json_whatever_the_order_of_keys(shipped_config, 
     spec = settings.model_spec(complete, "model7")
     assert settings.model_spec(turned, "model7").to_json() == spec.to_json()
     assert type(spec).from_json(spec.to_json()) == spec
+    whole = {**shipped_config, "defaults": {"learning_rate": 1, "decay": 0}}
+    spelled = {**shipped_config, "defaults": {"learning_rate": 1.0, "decay": "0.0"}}
+    specs = [settings.model_spec(settings.complete(config, schema), "model7") for config in (whole, spelled)]
+    assert specs[0].to_json() == specs[1].to_json()
 
 
 def test_every_key_is_described_and_every_optional_one_has_a_default(schema):

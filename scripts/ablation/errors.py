@@ -20,6 +20,8 @@ def run(main):
         main()
     except InputError as error:
         sys.exit(f"error: {error}")
+    except MemoryError as error:
+        sys.exit(f"error: out of memory: {error}")
     except Interrupted as interrupted:
         sys.exit(f"stopped by {interrupted}")
     except OSError as error:

@@ -39,6 +39,9 @@ def replacing(path):
         with open(temporary, "rb+") as written:
             os.fsync(written.fileno())
         temporary.replace(path)
+    except OSError as error:
+        error.filename = str(path)  # a full disk has no name otherwise
+        raise
     finally:
         temporary.unlink(missing_ok=True)
         os.close(handle)

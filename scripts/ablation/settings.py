@@ -79,7 +79,7 @@ def _normalised(value, rule, definitions, fill=True):
 
 
 def _read(value, types):
-    """Return a number or null that is spelled as text, and a whole number that is spelled as a float, as such."""
+    """Return a number or null that is spelled as text, and a number of the other kind, as what it has to be."""
     if isinstance(value, str):
         if value == "null" and "null" in types:
             return None
@@ -90,6 +90,8 @@ def _read(value, types):
             return str(value)  # which then is refused as text
         if "integer" in types and value.is_integer():
             return int(value)
+    if type(value) is int and "number" in types:
+        return float(value)  # so that 1 and 1.0 are one setting
     return value
 
 
@@ -97,10 +99,12 @@ def _message(error):
     """Say a jsonschema ValidationError in one line."""
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path).lstrip(".")
     value, limit = error.instance, error.validator_value
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # as it stands in the config, most likely
     if error.validator == "additionalProperties":
         known = error.schema["properties"]
         key = next(key for key in value if key not in known)
-        shown = key if key.isprintable() else repr(key)
+        shown = key if key and key.isprintable() else repr(key)
         return f"{where + '.' if where else ''}{shown}: unknown key; {_nearest(key, known)}"
     if error.validator == "required":
         key = next(key for key in limit if key not in value)
@@ -159,4 +163,6 @@ def in_words(settings):
 
 
 def _value_in_words(value):
-    return "-".join(map(str, value)) if isinstance(value, list) else str(value).replace("_", " ")
+    if isinstance(value, list):
+        return "-".join(map(_value_in_words, value))
+    return f"{value:g}" if isinstance(value, float) else str(value).replace("_", " ")

@@ -68,7 +68,7 @@ def train(model, spec, images, labels, seed, on_epoch, checkpoint=None):
     checkpoint: the Checkpoint that the training goes on from and saves its state to. What it
     computes is, bit for bit on the CPU, what it computes without an interruption.
 
-    Raises InputError when the loss is no longer a number, Interrupted when checkpoint.stop says
+    Raises InputError when the loss is no longer a number or memory runs out, Interrupted when checkpoint.stop says
     so and the state is saved.
     """
     at = split_point(len(images), spec.validation_split)
@@ -84,7 +84,10 @@ def train(model, spec, images, labels, seed, on_epoch, checkpoint=None):
         start = time.perf_counter() - progress.seconds
         order = np.random.default_rng([seed, epoch]).permutation(len(images)).astype(np.int32)
         for batches in calls_of(order, spec.batch_size)[progress.calls :]:
-            loss, correct = steps(batches)
+            try:
+                loss, correct = steps(batches)
+            except tf.errors.ResourceExhaustedError:
+                raise InputError("out of memory; a smaller batch_size or fewer channels need less") from None
             progress.calls += 1
             progress.loss += float(loss)
             progress.correct += float(correct)
