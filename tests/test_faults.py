@@ -284,29 +284,37 @@ def test_nothing_is_written_outside(tmp_path):
     }
 
 
+ODD = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 3),
+    st.floats(-2, 2),
+    st.sampled_from([float("nan"), float("inf"), 10**12, "", "é", "{x}", "1e-4", "../..", {}, [1, 2]]),
+    st.text(max_size=5),
+    st.lists(st.integers(0, 9), max_size=4),
+    st.dictionaries(st.text(max_size=3), st.integers(0, 3), max_size=2),
+)
+ALIKE = {
+    int: st.integers(0, 99),
+    float: st.floats(0, 1),
+    str: st.sampled_from(["raw", "auto", "mixed_bfloat16", "before_pool", "none", "another"]),
+    list: st.lists(st.integers(1, 9), min_size=2, max_size=4),
+}
+
+
 def mutated(config, draw):
-    """Return a copy of a config in which one thing is changed: a key renamed or added, a value exchanged."""
+    """Return a copy of a config in which one thing is changed: a key added, or a value exchanged for one alike or odd."""
     config = copy.deepcopy(config)
     places = [(config, key) for key in config]
     for holder, key in places:
         if isinstance(holder[key], dict):
             places += [(holder[key], inner) for inner in holder[key]]
-    holder, key = draw(st.sampled_from(places))
-    odd = st.one_of(
-        st.none(),
-        st.booleans(),
-        st.integers(-3, 3),
-        st.floats(-2, 2),
-        st.sampled_from([float("nan"), float("inf"), 10**12, "", "é", "{x}", "1e-4", "auto", "../..", "zca", "raw"]),
-        st.sampled_from([1, 2, 0.5, 0.25, "mixed_bfloat16", "before_pool", "digits", {}, [1, 2], [0.1, 0.2, 0.3]]),
-        st.text(max_size=5),
-        st.lists(st.integers(0, 9), max_size=4),
-        st.dictionaries(st.text(max_size=3), st.integers(0, 3), max_size=2),
-    )
-    if draw(st.integers(0, 5)):
-        holder[key] = draw(odd)
+    if draw(st.integers(0, 4)) == 0:
+        holder, _ = draw(st.sampled_from(places))
+        holder[draw(st.text(max_size=6))] = draw(ODD)
     else:
-        holder[draw(st.text(max_size=6))] = draw(odd)
+        holder, key = draw(st.sampled_from([place for place in places if not isinstance(place[0][place[1]], dict)]))
+        holder[key] = draw(ALIKE[type(holder[key])] if draw(st.booleans()) else ODD)
     return config
 
 
@@ -316,7 +324,9 @@ def mutated(config, draw):
 @given(data=st.data())
 def test_fifty_mutations_of_the_config(fuzzed, data):
     """Each is refused in one line, or accepted, and then the plan of its jobs is whole."""
-    config = mutated(SMALL, data.draw)
+    whole = {"title": "Study", "seeds": [1], "limits": {"epochs": 2, "test_images": 50}, "pathvars": {"logs": "logs"}}
+    model = {"input": "zca", "precision": "float32", "dropout": [0.1, 0.1, 0.1], "decay": 0.1, "validation_split": 0.2}
+    config = mutated(SMALL | whole | {"models": {"plain": model}}, data.draw)
     fuzzed.write("config.yaml", config)
     run = fuzzed.snakemake("--dry-run")
     assert "Traceback" not in run.stdout, run.stdout
