@@ -140,6 +140,18 @@ def gpu_of_training():
     return {} if config["training"]["device"] == "cpu" else {"gpu": 1}
 
 
+def growing(megabytes):
+    """Return what a job asks for as mem_mb: twice as much when it is tried again, in case that was too little.
+
+    Not more at further attempts: on a cluster a training comes back as often as its time runs out.
+    """
+
+    def of_attempt(wildcards, attempt):
+        return megabytes * min(attempt, 2)
+
+    return of_attempt
+
+
 def all_metrics():
     """Return the metrics.json of every model and seed."""
     return expand(

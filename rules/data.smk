@@ -1,6 +1,11 @@
 # From an address to whitened images.
 
 
+# Nodes of a cluster seldom reach the internet.
+localrules:
+    download,
+
+
 # The sum decides what the archive is: prepare doesn't run again because it was fetched again,
 # and update() leaves a finished one in place for the program to recognise.
 rule download:
@@ -44,7 +49,7 @@ checkpoint prepare:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(1500),
         runtime=10,
     params:
         dataset=config["dataset"]["name"],
@@ -74,7 +79,7 @@ checkpoint whiten:
         "../envs/data.yaml"
     threads: 4
     resources:
-        mem_mb=4000,
+        mem_mb=growing(3000),
         runtime=30,
     params:
         epsilon=config["whitening"]["epsilon"],

@@ -1,6 +1,13 @@
 # What a reader opens.
 
 
+# A second each, which is less than submitting a job takes.
+localrules:
+    plot_loss,
+    compare,
+    report,
+
+
 rule plot_loss:
     input:
         histories=expand("<results>/runs/{{model}}/seed{seed}/history.csv", seed=config["seeds"]),

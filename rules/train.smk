@@ -21,18 +21,19 @@ rule train:
         **gpu_of_training(),
         # No param: how often a training saves its state changes nothing that it computes.
         checkpoint_epochs=config["training"]["checkpoint_epochs"],
-        mem_mb=6000,
-        runtime=720,
+        mem_mb=growing(6000),
+        runtime=240,
     params:
         spec=spec_of_model,
         device=config["training"]["device"],
+    # Slurm signals every process of a job: the shell stays until the state is saved, tee until that is said.
     shell:
-        ": > {log:q};"
+        ": > {log:q}; trap : TERM;"
         " python {input.code[0]:q} --data {input.data:q} --digest {input.digest:q} --spec {params.spec:q}"
         " --name {wildcards.model} --seed {wildcards.seed} --device {params.device} --threads {threads}"
         " --checkpoint-epochs {resources.checkpoint_epochs}"
         " --model {output.model:q} --history {output.history:q} --provenance {output.provenance:q}"
-        " 2>> {log:q} | tee -a {log:q}"
+        " 2>> {log:q} | (trap '' TERM; exec tee -a {log:q})"
 
 
 rule evaluate:
@@ -53,7 +54,7 @@ rule evaluate:
         "../envs/train.yaml"
     threads: config["training"]["threads"]
     resources:
-        mem_mb=3000,
+        mem_mb=growing(2000),
         runtime=20,
     shell:
         "python {input.code[0]:q} --data {input.data:q} --digest {input.digest:q} --model {input.model:q}"

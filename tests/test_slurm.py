@@ -1,0 +1,289 @@
+"""The workflow on a real Slurm, with the profile as it is shipped. `make test-slurm`; docs/clusters.md."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from conftest import DIGITS, MODELS, Checkout, run_digests
+from slurm_cluster import PROGRAMS, Cluster, Watch
+
+MISSING = [program for program in PROGRAMS if not shutil.which(program)]
+pytestmark = [
+    pytest.mark.slurm,
+    pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)} (Debian: slurm-wlm, munge)"),
+]
+
+RUN = "results/runs/{}/seed1"
+EPOCHS = {"plain": 15, "normalised": 15, "long": 100}
+SMALL = {
+    "dataset": {"name": "digits"},
+    "whitening": {"epsilon": 0.01},
+    "training": {"device": "auto"},  # asks Slurm for a GPU, and trains on the CPU where TensorFlow finds none
+    "defaults": {"channels": [8, 8, 8, 8], "batch_size": 8},
+    "models": {model: {"epochs": epochs} for model, epochs in EPOCHS.items()},
+}
+SMALL["models"]["normalised"]["batch_normalization"] = "before_relu"
+
+# Snakemake, but for its looking every half second whether a job has ended: Slurm is spared here by nobody.
+SNAKEMAKE = """
+import asyncio
+from snakemake.cli import main
+from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
+async def sleep(self):
+    await asyncio.sleep(0.5)
+RemoteExecutor.sleep = sleep
+main()
+"""
+
+
+class Run:
+    """Snakemake in a checkout on a cluster, as a process. A context manager that doesn't leave it behind."""
+
+    def __init__(self, cluster, checkout, *arguments, profile="slurm"):
+        self.output = checkout.path / f"snakemake.{time.monotonic_ns()}.out"
+        with open(self.output, "w") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", SNAKEMAKE, "--workflow-profile", f"profiles/{profile}", *arguments],
+                cwd=checkout.path,
+                env=cluster.environment,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *raised):
+        self.process.kill()
+        self.process.wait()
+
+    @property
+    def said(self):
+        return self.output.read_text()
+
+    def until(self, condition, seconds=90):
+        """Wait for `condition()`, with Snakemake at work, and return what it returns."""
+        end = time.monotonic() + seconds
+        while not (found := condition()):
+            assert self.process.poll() is None and time.monotonic() < end, self.said
+            time.sleep(0.05)
+        return found
+
+    def finish(self, seconds=240):
+        """Wait for the end, which has to be a good one."""
+        assert self.process.wait(seconds) == 0, self.said
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A checkout of three small networks on the digits, whose images are made."""
+    checkout = Checkout(tmp_path_factory.mktemp("prepared"))
+    checkout.write("config.yaml", SMALL)
+    made = checkout.snakemake("results/data/zca.npz")
+    assert made.returncode == 0, made.stdout
+    return checkout
+
+
+@pytest.fixture
+def checkout(prepared, tmp_path):
+    """The same in a folder of its own."""
+    shutil.copytree(prepared.path, tmp_path, symlinks=True, dirs_exist_ok=True)
+    copy = Checkout(tmp_path)
+    copy.write("config.yaml", SMALL)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tensorflow, prepared, tmp_path_factory):
+    """Digests by model of runs without Slurm and without a disturbance."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    shutil.copytree(prepared.path, folder, dirs_exist_ok=True)
+    alone = Checkout(folder)
+    alone.write("config.yaml", SMALL)
+    run = alone.snakemake(*targets("plain", "long"), "--resources", "gpu=2")
+    assert run.returncode == 0, run.stdout
+    return {model: run_digests(folder / RUN.format(model)) for model in ("plain", "long")}
+
+
+def targets(*models, file="metrics.json"):
+    """Return the files that stand for the whole runs of models, or for their trainings."""
+    return [f"{RUN.format(model)}/{file}" for model in models]
+
+
+def assert_same(checkout, undisturbed, model):
+    """Assert that a model's run ended at the bits of the undisturbed one, and print both."""
+    found = run_digests(checkout.path / RUN.format(model))
+    print(f"\n{model}: history, weights, predictions {found}; undisturbed {undisturbed[model]}")
+    assert found == undisturbed[model]
+
+
+def test_the_whole_study_of_the_digits(study, tensorflow, tmp_path):
+    """Seven models as jobs on two nodes with two GPUs each: every file is there, each device was used, no two
+    trainings shared one; nothing is left to do, and the bits are those of a run without Slurm."""
+    checkout = Checkout(tmp_path)
+    config = {"seeds": [1], "limits": {"epochs": 1}, "defaults": {"batch_size": 64}, "training": {"device": "auto"}}
+    checkout.write("short.yaml", config)
+    with Cluster({"g1": 2, "g2": 2}) as cluster, Watch(cluster) as watch, Run(cluster, checkout, *DIGITS) as run:
+        run.finish()
+        jobs = cluster.jobs()
+    assert {state for _, state, _ in jobs} == {"COMPLETED"}
+    assert sorted(comment for _, _, comment in jobs) == sorted(
+        ["rule_prepare", "rule_whiten"]
+        + [f"rule_{rule}_wildcards_{model}_1" for rule in ("train", "evaluate") for model in MODELS]
+    )
+    assert (checkout.path / "results/digits/report/index.html").exists()
+    assert checkout.jobs(*DIGITS) == set()
+    devices = {(each["node"], each["device"]) for each in watch.seen.values()}
+    assert devices == {(node, device) for node in ("g1", "g2") for device in ("0", "1")}
+    assert_apart(watch.seen.values())
+    for model in MODELS:
+        assert (
+            run_digests(checkout.path / "results/digits" / f"runs/{model}/seed1")[1]
+            == run_digests(study.results / f"runs/{model}/seed1")[1]
+        )
+
+
+def overlap(one, other):
+    return one["start"] < other["end"] and other["start"] < one["end"]
+
+
+def assert_apart(trainings):
+    """Assert that no two trainings had one device at one time."""
+    trainings = list(trainings)
+    for number, one in enumerate(trainings):
+        for other in trainings[number + 1 :]:
+            if (one["node"], one["device"]) == (other["node"], other["device"]):
+                assert not overlap(one, other), (one, other)
+
+
+@pytest.mark.parametrize("gpus", [1, 2])
+def test_two_trainings_on_a_node(checkout, gpus):
+    """With one GPU one after the other, with two side by side, each on its own."""
+    models = ("plain", "normalised")
+    wanted = targets(*models, file="model.keras")
+    with Cluster({"c1": 0, "g1": gpus}) as cluster, Watch(cluster) as watch, Run(cluster, checkout, *wanted) as run:
+        run.finish()
+    one, other = watch.seen.values()
+    print(f"\n{one}\n{other}")
+    assert {one["model"], other["model"]} == set(models)
+    assert {one["device"], other["device"]} == set(map(str, range(gpus)))
+    assert overlap(one, other) == (gpus == 2)
+
+
+def training_of(cluster, checkout, model):
+    """Return the process that trains, once it has saved a state."""
+    saved = (checkout.path / RUN.format(model) / "checkpoint.npz").exists()
+    return saved and next(iter(cluster.trainings()), None)
+
+
+def test_a_training_over_its_time_limit(undisturbed, checkout):
+    """Slurm's signal before the limit makes it save its state; it comes back as often as it must."""
+    arguments = [*targets("long"), "--set-resources", "train:runtime=1", "--retries", "9"]
+    with Cluster({"c1": 0, "g1": 1}) as cluster, Run(cluster, checkout, *arguments) as run:
+        run.finish()
+        states = [state for _, state, comment in cluster.jobs() if "train" in comment]
+    stops = run.said.count("stopped by SIGTERM in epoch")
+    print(f"\n{len(states)} jobs, of which {stops} saved their state and stopped")
+    assert sorted(states) == ["COMPLETED"] + ["FAILED"] * (len(states) - 1)  # none was killed as TIMEOUT
+    assert stops >= 1
+    assert_same(checkout, undisturbed, "long")
+
+
+def job_of(training):
+    return training.environ()["SLURM_JOB_ID"]
+
+
+def cancel(cluster, training):
+    cluster.run("scancel", job_of(training))
+
+
+def kill(cluster, training):
+    cluster.run("scancel", "--signal=KILL", job_of(training))
+
+
+def set_down(cluster, training):
+    cluster.run("scontrol", "update", f"NodeName={training.environ()['SLURMD_NODENAME']}", "State=DOWN", "Reason=test")
+
+
+def crash(cluster, training):
+    cluster.crash_node(training.environ()["SLURMD_NODENAME"])
+
+
+def preempt(cluster, training):
+    cluster.run(
+        "sbatch", "--partition=urgent", "--nodes=2", "--gpus-per-node=1", "--output=/dev/null", "--wrap=sleep 1"
+    )
+
+
+# What is done to the job, and what follows: it fails and Snakemake submits another, or Slurm starts it again.
+BLOWS = {
+    "scancel": (cancel, "another"),
+    "kill -9 by Slurm": (kill, "another"),
+    "its node set down": (set_down, "again"),
+    "its node crashes": (crash, "again"),
+    "preempted": (preempt, "again"),
+}
+
+
+@pytest.mark.parametrize("blow", BLOWS)
+def test_a_training_that_loses_its_job(undisturbed, checkout, blow):
+    """It comes back by itself, on another node where its own is gone, and goes on from its saved state."""
+    strike, comes_back = BLOWS[blow]
+    nodes = {"g1": 1, "g2": 1}
+    partitions = {"cpu": "Nodes=ALL Default=YES", "gpu": "Nodes=g1,g2", "urgent": "Nodes=g1,g2 PriorityTier=9"}
+    with Cluster(nodes, partitions) as cluster, Run(cluster, checkout, *targets("plain")) as run:
+        first = run.until(lambda: training_of(cluster, checkout, "plain"))
+        strike(cluster, first)
+        second = run.until(lambda: [each for each in cluster.trainings() if each.pid != first.pid])[0]
+        assert (job_of(second) == cluster.jobs()[0][0]) or comes_back == "another"
+        run.finish()
+        trained = [job for job, _, comment in cluster.jobs() if "train" in comment]
+    assert len(trained) == {"another": 2, "again": 1}[comes_back]
+    log = (checkout.path / "logs/train/plain/seed1.log").read_text()
+    assert "the training goes on from it" in log
+    assert_same(checkout, undisturbed, "plain")
+
+
+def test_ctrl_c_cancels_the_jobs_and_a_second_run_submits_what_is_missing(undisturbed, checkout):
+    arguments = targets("plain", "normalised")
+    with Cluster({"c1": 0, "g1": 1, "g2": 1}) as cluster:
+        with Run(cluster, checkout, *arguments) as run:
+            run.until(lambda: (checkout.path / targets("normalised", file="model.keras")[0]).exists())
+            run.process.send_signal(signal.SIGINT)
+            run.process.wait(30)
+            until_none = time.monotonic() + 20
+            while cluster.jobs("pending,running,completing"):
+                assert time.monotonic() < until_none, cluster.jobs()
+                time.sleep(0.1)
+        before = {job for job, _, _ in cluster.jobs()}
+        with Run(cluster, checkout, *arguments) as run:
+            run.finish()
+        again = sorted(comment for job, _, comment in cluster.jobs() if job not in before)
+    print(f"\nsubmitted again: {again}")
+    assert "rule_evaluate_wildcards_plain_1" in again
+    assert "rule_train_wildcards_normalised_1" not in again
+    assert checkout.jobs(*arguments) == set()
+    assert_same(checkout, undisturbed, "plain")
+
+
+def test_two_copies_of_one_training(undisturbed, checkout):
+    """Snakemake is killed and its job lives on; the next one's job waits for it, and takes over what it made."""
+    with Cluster({"c1": 0, "g1": 1, "g2": 1}) as cluster:
+        with Run(cluster, checkout, *targets("plain")) as run:
+            first = run.until(lambda: training_of(cluster, checkout, "plain"))
+            run.process.kill()
+            run.process.wait()
+        with Run(cluster, checkout, *targets("plain")) as run:
+            run.until(lambda: len(cluster.trainings()) == 2)
+            run.finish()
+        trained = [(job, state) for job, state, comment in cluster.jobs() if "train" in comment]
+    assert len(trained) == 2
+    log = (checkout.path / "logs/train/plain/seed1.log").read_text()
+    assert f"process {first.pid} on " in log
+    assert "is at it; waiting for it to end" in log
+    assert_same(checkout, undisturbed, "plain")
