@@ -2,6 +2,7 @@
 # make run    the study of config.yaml on CIFAR-10
 # make test   the tests, but for
 # make test-faults   real kills and faults, minutes long
+# make test-slurm    the workflow on a real Slurm, which it installs on Debian, minutes long
 # make lint   formatting and style
 # make bench  every measurement of docs/performance.md, half an hour on 2 cores
 # make gpu    TensorFlow with CUDA into .venv, for an NVIDIA GPU
@@ -11,7 +12,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo run test test-faults lint bench gpu lock clean
+.PHONY: demo run test test-faults test-slurm lint bench gpu lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/snakemake --cores all --configfile config/digits.yaml
@@ -26,6 +27,9 @@ test: $(VENV)/.installed-dev
 
 test-faults: $(VENV)/.installed-dev
 	$(BIN)/pytest -m faults -s
+
+test-slurm: $(VENV)/.installed-dev
+	tests/with_slurm $(BIN)/pytest -m slurm -s --durations=0
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

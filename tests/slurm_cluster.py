@@ -5,6 +5,7 @@ import platform
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -50,6 +51,18 @@ MaxJobCount=20000
 """
 
 
+# Snakemake that looks as often as it is told to whether a job has ended; its least is 10 s, which spares a real Slurm.
+SNAKEMAKE = """
+import asyncio
+from snakemake.cli import main
+from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
+async def sleep(self):
+    await asyncio.sleep({poll})
+RemoteExecutor.sleep = sleep
+main()
+"""
+
+
 class Cluster:
     """A context manager that starts the cluster, and ends it with all that runs on it.
 
@@ -76,7 +89,7 @@ class Cluster:
             "SLURM_CONF": str(self.folder / "slurm.conf"),
             "PATH": f"{self.folder}/bin:{os.environ['PATH']}",
         }
-        self._daemons = {}
+        self.daemons = {}
         try:
             self._configure()
             self._start_munge()
@@ -93,7 +106,7 @@ class Cluster:
         for process in self.processes():  # jobs, and the steps that Slurm detaches from its daemons
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-        for daemon in self._daemons.values():
+        for daemon in self.daemons.values():
             daemon.wait()
         self._temporary.cleanup()
 
@@ -146,7 +159,7 @@ class Cluster:
     def _daemon(self, name, *command):
         """Start a daemon in the foreground of a session of its own, where Ctrl-C doesn't reach it."""
         with open(self.folder / f"{name}.out", "w") as output:
-            self._daemons[name] = subprocess.Popen(
+            self.daemons[name] = subprocess.Popen(
                 command, env=self.environment, stdout=output, stderr=output, start_new_session=True
             )
 
@@ -154,12 +167,13 @@ class Cluster:
         self._daemon(node, "slurmd", "-D", "-N", node)
 
     def crash_node(self, node):
-        """Kill a node's daemon and all that runs there, as a power cut would."""
-        for process in self.processes():
+        """Kill a node's daemon and all that runs there, as a power cut would: nobody is left to report it."""
+        there = [process for process in self.processes() if process.environ().get("SLURMD_NODENAME") == node]
+        stewards = [parent for each in there for parent in each.parents() if parent.name() == "slurmstepd"]
+        for process in [self.daemons[node], *stewards, *there]:
             with suppress(psutil.NoSuchProcess):
-                if process.pid == self._daemons[node].pid or process.environ().get("SLURMD_NODENAME") == node:
-                    process.kill()
-        self._daemons.pop(node).wait()
+                process.kill()
+        self.daemons.pop(node).wait()
 
     def run(self, *command):
         """Run one of Slurm's programs and return what it prints."""
@@ -191,7 +205,7 @@ class Cluster:
     def _wait(self, condition, what, seconds=30):
         end = time.monotonic() + seconds
         while not condition():
-            if time.monotonic() > end or any(daemon.poll() is not None for daemon in self._daemons.values()):
+            if time.monotonic() > end or any(daemon.poll() is not None for daemon in self.daemons.values()):
                 said = "".join(
                     f"\n{path.name}: {path.read_text()[-2000:]}"
                     for pattern in ("*.out", "*.log")
@@ -199,6 +213,49 @@ class Cluster:
                 )
                 raise RuntimeError(f"no {what}:{said}")
             time.sleep(0.05)
+
+
+class Run:
+    """Snakemake in the folder of a checkout, on a cluster: a context manager that doesn't leave it behind.
+
+    poll: seconds between two looks whether a job has ended; None for what the profile says.
+    """
+
+    def __init__(self, cluster, folder, *arguments, profile="slurm", poll=0.5):
+        program = [sys.executable, *(["-m", "snakemake"] if poll is None else ["-c", SNAKEMAKE.format(poll=poll)])]
+        self.output = folder / f"snakemake.{time.monotonic_ns()}.out"
+        with open(self.output, "w") as output:
+            self.process = subprocess.Popen(
+                [*program, "--workflow-profile", f"profiles/{profile}", *arguments],
+                cwd=folder,
+                env=cluster.environment,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *raised):
+        self.process.kill()
+        self.process.wait()
+
+    @property
+    def said(self):
+        return self.output.read_text()
+
+    def until(self, condition, seconds=90):
+        """Wait for `condition()`, with Snakemake at work, and return what it returns."""
+        end = time.monotonic() + seconds
+        while not (found := condition()):
+            assert self.process.poll() is None and time.monotonic() < end, self.said
+            time.sleep(0.05)
+        return found
+
+    def finish(self, seconds=240):
+        """Wait for the end, which has to be a good one."""
+        assert self.process.wait(seconds) == 0, self.said
 
 
 class Watch(threading.Thread):

@@ -1,15 +1,15 @@
 """The workflow on a real Slurm, with the profile as it is shipped. `make test-slurm`; docs/clusters.md."""
 
+import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from conftest import DIGITS, MODELS, Checkout, run_digests
-from slurm_cluster import PROGRAMS, Cluster, Watch
+from slurm_cluster import PROGRAMS, Cluster, Run, Watch
 
 MISSING = [program for program in PROGRAMS if not shutil.which(program)]
 pytestmark = [
@@ -18,70 +18,19 @@ pytestmark = [
 ]
 
 RUN = "results/runs/{}/seed1"
-EPOCHS = {"plain": 15, "normalised": 15, "long": 100}
 SMALL = {
     "dataset": {"name": "digits"},
     "whitening": {"epsilon": 0.01},
     "training": {"device": "auto"},  # asks Slurm for a GPU, and trains on the CPU where TensorFlow finds none
-    "defaults": {"channels": [8, 8, 8, 8], "batch_size": 8},
-    "models": {model: {"epochs": epochs} for model, epochs in EPOCHS.items()},
+    "defaults": {"channels": [8, 8, 8, 8], "batch_size": 8, "epochs": 15},
+    "models": {"plain": {}, "normalised": {"batch_normalization": "before_relu"}},
 }
-SMALL["models"]["normalised"]["batch_normalization"] = "before_relu"
-
-# Snakemake, but for its looking every half second whether a job has ended: Slurm is spared here by nobody.
-SNAKEMAKE = """
-import asyncio
-from snakemake.cli import main
-from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
-async def sleep(self):
-    await asyncio.sleep(0.5)
-RemoteExecutor.sleep = sleep
-main()
-"""
-
-
-class Run:
-    """Snakemake in a checkout on a cluster, as a process. A context manager that doesn't leave it behind."""
-
-    def __init__(self, cluster, checkout, *arguments, profile="slurm"):
-        self.output = checkout.path / f"snakemake.{time.monotonic_ns()}.out"
-        with open(self.output, "w") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", SNAKEMAKE, "--workflow-profile", f"profiles/{profile}", *arguments],
-                cwd=checkout.path,
-                env=cluster.environment,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *raised):
-        self.process.kill()
-        self.process.wait()
-
-    @property
-    def said(self):
-        return self.output.read_text()
-
-    def until(self, condition, seconds=90):
-        """Wait for `condition()`, with Snakemake at work, and return what it returns."""
-        end = time.monotonic() + seconds
-        while not (found := condition()):
-            assert self.process.poll() is None and time.monotonic() < end, self.said
-            time.sleep(0.05)
-        return found
-
-    def finish(self, seconds=240):
-        """Wait for the end, which has to be a good one."""
-        assert self.process.wait(seconds) == 0, self.said
+BOTH = list(SMALL["models"])
 
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
-    """A checkout of three small networks on the digits, whose images are made."""
+    """A checkout of two small networks on the digits, whose images are made."""
     checkout = Checkout(tmp_path_factory.mktemp("prepared"))
     checkout.write("config.yaml", SMALL)
     made = checkout.snakemake("results/data/zca.npz")
@@ -105,9 +54,9 @@ def undisturbed(tensorflow, prepared, tmp_path_factory):
     shutil.copytree(prepared.path, folder, dirs_exist_ok=True)
     alone = Checkout(folder)
     alone.write("config.yaml", SMALL)
-    run = alone.snakemake(*targets("plain", "long"), "--resources", "gpu=2")
+    run = alone.snakemake(*targets(*BOTH), "--resources", "gpu=2")
     assert run.returncode == 0, run.stdout
-    return {model: run_digests(folder / RUN.format(model)) for model in ("plain", "long")}
+    return {model: run_digests(folder / RUN.format(model)) for model in BOTH}
 
 
 def targets(*models, file="metrics.json"):
@@ -122,13 +71,12 @@ def assert_same(checkout, undisturbed, model):
     assert found == undisturbed[model]
 
 
-def test_the_whole_study_of_the_digits(study, tensorflow, tmp_path):
-    """Seven models as jobs on two nodes with two GPUs each: every file is there, each device was used, no two
-    trainings shared one; nothing is left to do, and the bits are those of a run without Slurm."""
+def test_the_whole_study_of_the_digits(tmp_path):
+    """Seven models on two nodes with two GPUs each: what is to be a job was one, the report is there and nothing left
+    to do; each device was used, and no two trainings shared one."""
     checkout = Checkout(tmp_path)
-    config = {"seeds": [1], "limits": {"epochs": 1}, "defaults": {"batch_size": 64}, "training": {"device": "auto"}}
-    checkout.write("short.yaml", config)
-    with Cluster({"g1": 2, "g2": 2}) as cluster, Watch(cluster) as watch, Run(cluster, checkout, *DIGITS) as run:
+    checkout.write("short.yaml", {"limits": {"epochs": 1, "train_images": 500}, "training": {"device": "auto"}})
+    with Cluster({"g1": 2, "g2": 2}) as cluster, Watch(cluster) as watch, Run(cluster, checkout.path, *DIGITS) as run:
         run.finish()
         jobs = cluster.jobs()
     assert {state for _, state, _ in jobs} == {"COMPLETED"}
@@ -141,11 +89,6 @@ def test_the_whole_study_of_the_digits(study, tensorflow, tmp_path):
     devices = {(each["node"], each["device"]) for each in watch.seen.values()}
     assert devices == {(node, device) for node in ("g1", "g2") for device in ("0", "1")}
     assert_apart(watch.seen.values())
-    for model in MODELS:
-        assert (
-            run_digests(checkout.path / "results/digits" / f"runs/{model}/seed1")[1]
-            == run_digests(study.results / f"runs/{model}/seed1")[1]
-        )
 
 
 def overlap(one, other):
@@ -164,34 +107,47 @@ def assert_apart(trainings):
 @pytest.mark.parametrize("gpus", [1, 2])
 def test_two_trainings_on_a_node(checkout, gpus):
     """With one GPU one after the other, with two side by side, each on its own."""
-    models = ("plain", "normalised")
-    wanted = targets(*models, file="model.keras")
-    with Cluster({"c1": 0, "g1": gpus}) as cluster, Watch(cluster) as watch, Run(cluster, checkout, *wanted) as run:
+    wanted = targets(*BOTH, file="model.keras")
+    with (
+        Cluster({"c1": 0, "g1": gpus}) as cluster,
+        Watch(cluster) as watch,
+        Run(cluster, checkout.path, *wanted) as run,
+    ):
         run.finish()
     one, other = watch.seen.values()
     print(f"\n{one}\n{other}")
-    assert {one["model"], other["model"]} == set(models)
+    assert {one["model"], other["model"]} == set(BOTH)
     assert {one["device"], other["device"]} == set(map(str, range(gpus)))
     assert overlap(one, other) == (gpus == 2)
 
 
 def training_of(cluster, checkout, model):
-    """Return the process that trains, once it has saved a state."""
-    saved = (checkout.path / RUN.format(model) / "checkpoint.npz").exists()
-    return saved and next(iter(cluster.trainings()), None)
+    """Return the process that trains a model, once it has saved a state."""
+    if (checkout.path / RUN.format(model) / "checkpoint.npz").exists():
+        return next((each for each in cluster.trainings() if model in each.cmdline()), None)
+
+
+def awaits(process, number):
+    """Return whether a stopped process has got a signal, to act on when it goes on."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(re.search(r"^ShdPnd:\s*(\w+)", status, re.MULTILINE)[1], 16) >> (number - 1) & 1
 
 
 def test_a_training_over_its_time_limit(undisturbed, checkout):
-    """Slurm's signal before the limit makes it save its state; it comes back as often as it must."""
-    arguments = [*targets("long"), "--set-resources", "train:runtime=1", "--retries", "9"]
-    with Cluster({"c1": 0, "g1": 1}) as cluster, Run(cluster, checkout, *arguments) as run:
+    """Slurm's signal before the limit makes it save its state and stop; it comes back as often as it must."""
+    arguments = [*targets("plain"), "--set-resources", "train:runtime=1", "--retries", "9"]
+    with Cluster({"c1": 0, "g1": 1}) as cluster, Run(cluster, checkout.path, *arguments) as run:
+        first = run.until(lambda: training_of(cluster, checkout, "plain"))
+        first.suspend()  # for the signal to find it at work on the fastest machine
+        run.until(lambda: awaits(first, signal.SIGTERM))
+        first.resume()
         run.finish()
         states = [state for _, state, comment in cluster.jobs() if "train" in comment]
     stops = run.said.count("stopped by SIGTERM in epoch")
     print(f"\n{len(states)} jobs, of which {stops} saved their state and stopped")
-    assert sorted(states) == ["COMPLETED"] + ["FAILED"] * (len(states) - 1)  # none was killed as TIMEOUT
+    assert sorted(states) == ["COMPLETED"] + ["FAILED"] * (len(states) - 1)  # they ended by themselves, not as TIMEOUT
     assert stops >= 1
-    assert_same(checkout, undisturbed, "long")
+    assert_same(checkout, undisturbed, "plain")
 
 
 def job_of(training):
@@ -236,7 +192,7 @@ def test_a_training_that_loses_its_job(undisturbed, checkout, blow):
     strike, comes_back = BLOWS[blow]
     nodes = {"g1": 1, "g2": 1}
     partitions = {"cpu": "Nodes=ALL Default=YES", "gpu": "Nodes=g1,g2", "urgent": "Nodes=g1,g2 PriorityTier=9"}
-    with Cluster(nodes, partitions) as cluster, Run(cluster, checkout, *targets("plain")) as run:
+    with Cluster(nodes, partitions) as cluster, Run(cluster, checkout.path, *targets("plain")) as run:
         first = run.until(lambda: training_of(cluster, checkout, "plain"))
         strike(cluster, first)
         second = run.until(lambda: [each for each in cluster.trainings() if each.pid != first.pid])[0]
@@ -250,40 +206,58 @@ def test_a_training_that_loses_its_job(undisturbed, checkout, blow):
 
 
 def test_ctrl_c_cancels_the_jobs_and_a_second_run_submits_what_is_missing(undisturbed, checkout):
-    arguments = targets("plain", "normalised")
     with Cluster({"c1": 0, "g1": 1, "g2": 1}) as cluster:
-        with Run(cluster, checkout, *arguments) as run:
-            run.until(lambda: (checkout.path / targets("normalised", file="model.keras")[0]).exists())
+        with Run(cluster, checkout.path, *targets(*BOTH)) as run:
+            late = run.until(lambda: training_of(cluster, checkout, "normalised"))
+            late.suspend()  # until the other is done
+            run.until(lambda: "(Rule: evaluate)" in run.said)
+            late.resume()
             run.process.send_signal(signal.SIGINT)
             run.process.wait(30)
-            until_none = time.monotonic() + 20
+            end = time.monotonic() + 20
             while cluster.jobs("pending,running,completing"):
-                assert time.monotonic() < until_none, cluster.jobs()
+                assert time.monotonic() < end, cluster.jobs()
                 time.sleep(0.1)
-        before = {job for job, _, _ in cluster.jobs()}
-        with Run(cluster, checkout, *arguments) as run:
+        before = cluster.jobs()
+        with Run(cluster, checkout.path, *targets(*BOTH)) as run:
             run.finish()
-        again = sorted(comment for job, _, comment in cluster.jobs() if job not in before)
-    print(f"\nsubmitted again: {again}")
-    assert "rule_evaluate_wildcards_plain_1" in again
-    assert "rule_train_wildcards_normalised_1" not in again
-    assert checkout.jobs(*arguments) == set()
-    assert_same(checkout, undisturbed, "plain")
+        again = sorted(comment for _, _, comment in set(cluster.jobs()) - set(before))
+    assert sum(state == "CANCELLED" for _, state, _ in before) == 1
+    assert again == ["rule_evaluate_wildcards_normalised_1", "rule_train_wildcards_normalised_1"]
+    assert checkout.jobs(*targets(*BOTH)) == set()
+    assert_same(checkout, undisturbed, "normalised")
 
 
 def test_two_copies_of_one_training(undisturbed, checkout):
     """Snakemake is killed and its job lives on; the next one's job waits for it, and takes over what it made."""
+    log = checkout.path / "logs/train/plain/seed1.log"
     with Cluster({"c1": 0, "g1": 1, "g2": 1}) as cluster:
-        with Run(cluster, checkout, *targets("plain")) as run:
+        with Run(cluster, checkout.path, *targets("plain")) as run:
             first = run.until(lambda: training_of(cluster, checkout, "plain"))
+            first.suspend()
             run.process.kill()
             run.process.wait()
-        with Run(cluster, checkout, *targets("plain")) as run:
-            run.until(lambda: len(cluster.trainings()) == 2)
+        with Run(cluster, checkout.path, *targets("plain")) as run:
+            run.until(lambda: f"process {first.pid} on " in log.read_text())
+            assert "is at it; waiting for it to end" in log.read_text()
+            first.resume()
             run.finish()
         trained = [(job, state) for job, state, comment in cluster.jobs() if "train" in comment]
-    assert len(trained) == 2
-    log = (checkout.path / "logs/train/plain/seed1.log").read_text()
-    assert f"process {first.pid} on " in log
-    assert "is at it; waiting for it to end" in log
+    assert sorted(trained) == [("1", "COMPLETED"), ("2", "COMPLETED")]
+    assert_same(checkout, undisturbed, "plain")
+
+
+def test_cluster_generic(undisturbed, checkout):
+    """The other profile, with Slurm's own commands: the next Snakemake takes over the running job of a killed one."""
+    arguments = [*targets("plain"), "--max-status-checks-per-second", "10"]
+    with Cluster({"g1": 1}) as cluster:
+        with Run(cluster, checkout.path, *arguments, profile="cluster-generic") as run:
+            first = run.until(lambda: training_of(cluster, checkout, "plain"))
+            assert first.environ()["CUDA_VISIBLE_DEVICES"] == "0"
+            run.process.kill()
+            run.process.wait()
+        with Run(cluster, checkout.path, *arguments, profile="cluster-generic") as run:
+            run.finish()
+        names = cluster.run("squeue", "-h", "-t", "all", "-o", "%j %T").splitlines()
+    assert sorted(names) == ["evaluate COMPLETED", "train COMPLETED"]
     assert_same(checkout, undisturbed, "plain")

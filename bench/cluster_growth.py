@@ -1,0 +1,126 @@
+"""What Snakemake and Slurm cost as a study grows: 7 models x 100 seeds on 50 nodes with a GPU each, jobs that sleep.
+
+The scheduler, the nodes and all that the main Snakemake does are real. A job, which would start two more Snakemakes
+on its node (bench/slurm_timeline.py shows what that takes), sleeps and makes its outputs, empty: one machine can't
+be fifty.
+
+python bench/cluster_growth.py
+"""
+
+import argparse
+import math
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from datetime import datetime
+from pathlib import Path
+
+import measure
+import pandas as pd
+import psutil
+import scheduler
+
+sys.path.insert(0, str(measure.ROOT / "tests"))
+from slurm_cluster import Cluster, Run
+
+# An sbatch that puts sleep and touch into the place of the job's Snakemake.
+SBATCH = """#!{python} -ES
+import os, re, sys
+OUTPUTS = {{"train": ["model.keras", "history.csv", "training.json"], "evaluate": ["predictions.npz", "metrics.json"]}}
+for number, argument in enumerate(sys.argv):
+    if argument.startswith("--wrap="):
+        seconds, files = 0, []
+        for rule, m, s in dict.fromkeys(re.findall(r"(train|evaluate):model=(\\w+),seed=(\\d+)", argument)):
+            seconds += {seconds} if rule == "train" else 1
+            files += [f"results/digits/runs/{{m}}/seed{{s}}/{{output}}" for output in OUTPUTS[rule]]
+            files.append(f"results/digits/benchmarks/{{rule}}/{{m}}/seed{{s}}.tsv")
+        folders = sorted(set(map(os.path.dirname, files)))
+        sys.argv[number] = f"--wrap=sleep {{seconds}}; mkdir -p {{' '.join(folders)}}; touch {{' '.join(files)}}"
+os.execv("{sbatch}", sys.argv)
+"""
+
+
+def cluster_of(gpus):
+    return Cluster({f"n{number}": 1 for number in range(gpus)})
+
+
+def bare(gpus, jobs):
+    """Return submissions a second without Snakemake: one sbatch after the other, and one array of as many."""
+    options = ["--partition=gpu", "--gpus=1", "--mem=100", "--output=/dev/null", "--wrap=sleep 1"]
+    with cluster_of(gpus) as cluster:
+        start = time.perf_counter()
+        for _ in range(jobs):
+            cluster.run("sbatch", *options)
+        single = time.perf_counter() - start
+        start = time.perf_counter()
+        cluster.run("sbatch", f"--array=1-{jobs}", *options)
+        return {"sbatch, jobs/s": jobs / single, "sbatch --array, jobs/s": jobs / (time.perf_counter() - start)}
+
+
+def grown(prepared, gpus, seeds, seconds, queued, *arguments):
+    """Run the study with so many seeds, GPUs and training jobs in Slurm's queue, and return a row of figures."""
+    with tempfile.TemporaryDirectory() as folder, cluster_of(gpus) as cluster:
+        folder = Path(folder)
+        shutil.copytree(prepared, folder, dirs_exist_ok=True)
+        study = scheduler.config(folder, seeds)
+        sbatch = cluster.folder / "bin/sbatch"
+        sbatch.write_text(SBATCH.format(python=sys.executable, sbatch=shutil.which("sbatch"), seconds=seconds))
+        sbatch.chmod(0o755)
+        options = ["--until", "evaluate", "--jobs", "1000", "--resources", f"gpu={queued}", "--quiet", "all"]
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        start = time.time()
+        with Run(cluster, folder, *options, *arguments, *study, poll=None) as run:
+            run.finish(3600)
+        wall = time.time() - start
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        controller = sum(psutil.Process(cluster.daemons["slurmctld"].pid).cpu_times()[:2])
+        listed = cluster.run("squeue", "-h", "-r", "-t", "all", "-o", "%k|%V|%S|%e").splitlines()
+    jobs = pd.DataFrame([line.split("|") for line in listed], columns=["comment", "submit", "start", "end"])
+    for column in ("submit", "start", "end"):
+        jobs[column] = [datetime.fromisoformat(moment).timestamp() for moment in jobs[column]]
+    trained = jobs[jobs["comment"].str.contains("train")].sort_values("submit")
+    burst = trained["submit"].iloc[: min(queued, len(trained))]
+    busy = (trained["end"] - trained["start"]).sum()
+    ideal = math.ceil(len(trained) / gpus) * seconds
+    return {
+        "seeds": seeds,
+        "gpu=": queued,
+        "options": " ".join(arguments),
+        "jobs": len(jobs),
+        "wall, s": wall,
+        "ideal, s": ideal,
+        "GPUs busy": busy / (gpus * (trained["end"].max() - trained["start"].min())),
+        "first submission, s": jobs["submit"].min() - start,
+        "submissions/s": (len(burst) - 1) / max(burst.max() - burst.min(), 1),
+        "Snakemake CPU s/job": (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / len(jobs),
+        "slurmctld CPU s/job": controller / len(jobs),
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--gpus", type=int, default=50)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[10, 100])
+    parser.add_argument("--seconds", type=int, default=20, help="that a training sleeps")
+    arguments = parser.parse_args()
+    gpus, seconds = arguments.gpus, arguments.seconds
+
+    row = bare(gpus, 500)
+    measure.report("slurm_submission", pd.DataFrame([row], index=pd.Index([f"{gpus} nodes"], name="cluster")))
+    with tempfile.TemporaryDirectory() as folder:
+        prepared = scheduler.checkout(Path(folder))
+        target = ["results/digits/data/zca.npz", *scheduler.config(prepared, 1)]
+        scheduler.seconds([*scheduler.SNAKEMAKE, *target], prepared)
+        rows = []
+        for seeds in arguments.seeds:
+            rows.append(grown(prepared, gpus, seeds, seconds, gpus))
+            rows.append(grown(prepared, gpus, seeds, seconds, 2 * gpus))
+            grouped = ["--groups", "evaluate=evaluations", "--group-components", "evaluations=10"]
+            rows.append(grown(prepared, gpus, seeds, seconds, 2 * gpus, *grouped))
+            measure.report("cluster_growth", pd.DataFrame(rows).set_index("seeds"))
+
+
+if __name__ == "__main__":
+    main()
