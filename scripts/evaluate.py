@@ -45,6 +45,7 @@ def main():
             "test_accuracy": accuracy,
             "test_images": len(labels),
             "test_digest": digest,
+            "predictions_digest": files.sha256_of(arguments.predictions),
             "parameters": parameters,
             "non_trainable_parameters": model.count_params() - parameters,
             **trained,

@@ -4,10 +4,10 @@ import argparse
 import dataclasses
 import json
 import platform
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from ablation import errors, files, provenance, runtime
+from ablation import datasets, errors, files, provenance, runtime
 from ablation.checkpoint import Checkpoint, checkpoint_of
 from ablation.images import network_input
 from ablation.spec import ModelSpec
@@ -66,7 +66,7 @@ def main():
         history = training.train(model, spec, images, labels, arguments.seed, show, checkpoint)
 
         frame = pd.DataFrame([dataclasses.asdict(epoch) for epoch in history])
-        validation_images = len(images) - training.split_point(len(images), spec.validation_split)
+        validation_images = len(images) - datasets.split_point(len(images), spec.validation_split)
         with files.replacing(arguments.model) as temporary:
             model.save(temporary)
         with files.replacing(arguments.history) as temporary:
@@ -78,6 +78,7 @@ def main():
                 **decides,
                 "model_digest": files.sha256_of(arguments.model),
                 "machine": f"{platform.machine()}, {platform.system()}",
+                "finished": datetime.now(UTC).isoformat(timespec="seconds"),
                 "git_revision": provenance.git_revision(),
                 "train_images": len(images) - validation_images,
                 "validation_images": validation_images,

@@ -303,7 +303,7 @@ ALIKE = {
 
 
 def mutated(config, draw):
-    """Return a copy of a config in which one thing is changed: a key added, or a value exchanged for one alike or odd."""
+    """Return a copy of a config with one change: a key added, or a value exchanged for one alike or odd."""
     config = copy.deepcopy(config)
     places = [(config, key) for key in config]
     for holder, key in places:

@@ -32,7 +32,9 @@ def test_a_run_leaves_what_the_contract_says(study):
     with np.load(study.results / "data/images.npz") as images:
         assert images["x_train"].dtype == np.uint8
     with np.load(study.results / "data/zca.npz") as zca:
-        assert set(zca.files) == {"x_train", "y_train", "x_test", "y_test", "mean", "eigenvalues", "epsilon"}
+        assert set(zca.files) == {
+            "x_train", "y_train", "x_test", "y_test", "mean", "eigenvalues", "epsilon", "filters"
+        }  # fmt: skip
         assert zca["x_train"].dtype == np.float32
     table = pd.read_csv(study.results / "report/accuracy.csv")
     assert sorted(table["model"]) == MODELS

@@ -134,3 +134,14 @@ def permuted(dataset, seed, train_images=None, test_images=None):
     )
     check_classes("limits.train_images", cut)
     return cut
+
+
+def split_point(n, validation_split):
+    """Return how many of n images are trained on, as Keras splits them; the rest validates.
+
+    Raises InputError where one of the two would be empty.
+    """
+    at = int(n * (1 - validation_split))
+    if at in (0, n):
+        raise InputError(f"validation_split: {validation_split} of {n} training images leaves one part empty")
+    return at

@@ -43,8 +43,12 @@ def complete(config, schema):
     for name in (config["published"] or {"models": {}})["models"]:
         if name not in config["models"]:
             raise InputError(f"published.models.{name}: no such model; {_nearest(name, config['models'])}")
+    baseline = config["baseline"] = config["baseline"] or next(iter(config["models"]))
+    if baseline not in config["models"]:
+        raise InputError(f"baseline: no such model {baseline!r}; {_nearest(baseline, config['models'])}")
     for name, model in config["models"].items():
         config["models"][name] = {**config["defaults"], **model}
+    left_out_of_whitening(config)
     for model in (config["defaults"], *config["models"].values()):
         model["epochs"] = min(model["epochs"], config["limits"]["epochs"] or model["epochs"])
     return config
@@ -144,6 +148,27 @@ def _type_name(value):
         if isinstance(value, kind):
             return TYPE_NAMES[name]
     return TYPE_NAMES["number"]
+
+
+def left_out_of_whitening(config):
+    """Return the share of the training images, from the end, that the whitening is not fitted on.
+
+    Raises InputError where whitening.fit_on is "train" and the models don't agree on what that is.
+    """
+    if config["whitening"]["fit_on"] == "train_and_validation":
+        return 0.0
+    whitened = {name: model for name, model in config["models"].items() if model["input"] == "zca"}
+    first = next(iter(whitened), None)
+    for name, model in whitened.items():
+        if model["validation_images"] != "last":
+            raise InputError(f"models.{name}.validation_images: has to be last where whitening.fit_on is train")
+        share, of_first = model["validation_split"], whitened[first]["validation_split"]
+        if share != of_first:
+            raise InputError(
+                f"models.{name}.validation_split: {share:g}, but {first} has {of_first:g};"
+                " whitening.fit_on train needs one for all"
+            )
+    return whitened[first]["validation_split"] if whitened else 0.0
 
 
 def model_spec(config, name):
