@@ -24,9 +24,9 @@ def test_a_run_leaves_what_the_contract_says(study):
         with np.load(run / "predictions.npz") as predictions:
             assert predictions["probabilities"].shape == (300, 10)
             assert predictions["probabilities"].dtype == np.float16
-            accuracy = np.mean(predictions["probabilities"].argmax(axis=1) == predictions["labels"])
+            accuracy = np.mean(predictions["predicted"] == predictions["labels"])
         metrics = json.loads((run / "metrics.json").read_text())
-        assert metrics["test_accuracy"] == pytest.approx(accuracy, abs=0.01)
+        assert metrics["test_accuracy"] == pytest.approx(accuracy)
         assert metrics["seed"] == 1
         assert (study.results / f"figures/loss_{model}.png").read_bytes().startswith(b"\x89PNG")
     with np.load(study.results / "data/images.npz") as images:
@@ -40,7 +40,11 @@ def test_a_run_leaves_what_the_contract_says(study):
     assert sorted(table["model"]) == MODELS
     assert table["test_accuracy"].is_monotonic_decreasing
     html = (study.results / "report/index.html").read_text()
-    assert html.count("<tr id=") == html.count('<img src="data:image/png') == 7
+    assert html.count("<tr id=") == 7
+    comparisons = pd.read_csv(study.results / "report/comparisons.csv")
+    assert comparisons["family"].value_counts().to_dict() == {"pairs": 21, "baseline": 6}
+    assert (study.results / "report/accuracy.md").read_text().count("\n") == 2 + 7
+    assert (study.results / "report/accuracy.tex").read_text().startswith("\\begin{tabular}")
 
 
 def test_every_epoch_is_a_line_on_the_terminal_and_in_the_log(study):
@@ -60,7 +64,8 @@ def test_the_snakemake_report_carries_the_results(study):
     run = study.snakemake(*DIGITS, "--report", "report.html")
     assert run.returncode == 0, run.stdout
     html = (study.path / "report.html").read_text()
-    for name in ("loss_model2.png", "accuracy.csv", "index.html"):
+    names = ["confusion_model8.png", "curves.png", "eigenvalues.png", "comparisons.csv", "index.html"]
+    for name in ["loss_model2.png", "accuracy.csv", *names]:
         assert name in html
 
 

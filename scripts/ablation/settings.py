@@ -182,6 +182,30 @@ def difference(config, name):
     return in_words({key: model[key] for key in defaults if model[key] != defaults[key]})
 
 
+def varying(config):
+    """Return, by key, the settings in which the models of a completed config are not all alike, in words by model."""
+    models = config["models"]
+    return {
+        key: {name: _value_in_words(model[key]) for name, model in models.items()}
+        for key in config["defaults"]
+        if any(model[key] != models[config["baseline"]][key] for model in models.values())
+    }
+
+
+def essential(config):
+    """Return a config that completes to what decides the results of `config`, a completed one, and says no more."""
+    defaults = config["defaults"]
+    kept = {key: value for key, value in config.items() if key not in ("download", "pathvars")}
+    return kept | {
+        "seeds": sorted(config["seeds"]),
+        "training": {key: config["training"][key] for key in ("device", "threads")},
+        "models": {
+            name: {key: value for key, value in model.items() if key not in defaults or value != defaults[key]}
+            for name, model in config["models"].items()
+        },
+    }
+
+
 def in_words(settings):
     """Return settings by key as one line of text."""
     return "; ".join(f"{key} {_value_in_words(value)}" for key, value in settings.items())
