@@ -42,6 +42,7 @@ CONFIG = [
     ("a description", {"models": {"model5": {"description": "Another"}}}, {"report"}),
     ("training.device", {"training": {"device": "auto"}}, BELOW_WHITENING),
     ("training.checkpoint_epochs", {"training": {"checkpoint_epochs": 5}}, set()),
+    ("training.jobs_per_gpu", {"training": {"jobs_per_gpu": 2}}, set()),
     ("download.sources", {"download": {"sources": ["http://localhost/"]}}, set()),  # the digits need no download
 ]  # fmt: skip
 
