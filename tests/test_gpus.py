@@ -14,6 +14,7 @@ import time
 import pytest
 
 from conftest import ROOT
+from test_faults import small_study
 
 JOB = """
 import gc, os, sys, time
@@ -388,6 +389,23 @@ def test_where_tensorflow_sees_no_gpu(start):
         "install it with CUDA ('make gpu'), or set training.device to cpu or auto",
         "CPU, 1 thread",
     ]
+
+
+@pytest.mark.faults
+def test_snakemake_trains_on_four_gpus_at_once(nvml, tmp_path, monkeypatch):
+    """Each training leases another. (None of them sees its GPU, so each then trains on the CPU, and says so.)"""
+    checkout = small_study(
+        tmp_path / "study", training={"device": "auto"}, models={f"m{n}": {"epochs": 1} for n in range(4)}
+    )
+    for name, value in (nvml(*(card(f"GPU-{n}") for n in range(4))) | {"TMPDIR": str(tmp_path)}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests/nvml"))
+    models = [f"results/runs/m{n}/seed1/model.keras" for n in range(4)]
+    run = checkout.snakemake(*models, "--cores", "4", "--resources", "gpu=4")
+    assert run.returncode == 0, run.stdout
+    leased = re.findall(r"^(m\d) seed 1: (GPU \d) \(GPU-\d\): leased$", run.stdout, re.MULTILINE)
+    print(f"\n{leased}")
+    assert [len({pair[place] for pair in leased}) for place in (0, 1)] == [4, 4]
 
 
 def test_the_stand_in_has_the_signatures_of_nvidia_ml_py():
