@@ -21,8 +21,9 @@ import gc, os, sys, time
 from ablation import errors, gpus
 
 def main():
-    gpus.lease(sys.argv[1], int(sys.argv[2]), lambda line: print(line, flush=True))
+    found = gpus.lease(sys.argv[1], int(sys.argv[2]), lambda line: print(line, flush=True)).found
     gc.collect()  # what `lease` returned is gone, and the GPU is still this process's
+    print("found", found)
     print("has", os.environ.get("CUDA_VISIBLE_DEVICES"), flush=True)
     begin = time.monotonic()
     time.sleep(float(sys.argv[3])) if len(sys.argv) > 3 else sys.stdin.readline()
@@ -323,6 +324,8 @@ def test_of_several_that_a_scheduler_gave_one_is_leased(start, nvml, environment
 def test_no_gpu_to_lease(start, nvml, tmp_path, names):
     job = start("job", CUDA_VISIBLE_DEVICES=names, **nvml(card("GPU-a")))
     job.says(f"has {names}")
+    job.says(f"found any GPU (CUDA_VISIBLE_DEVICES: {names or 'empty'}; NVML: reports 1)")
+    start("other").says("found any GPU (CUDA_VISIBLE_DEVICES: not set; NVML: NVML Shared Library Not Found)")
     assert not list(tmp_path.glob("ablation-gpus-*"))
 
 

@@ -212,7 +212,7 @@ def nvml():
                 for part in _parts(card):
                     name = pynvml.nvmlDeviceGetUUID(part)
                     gpus.append(GPU(name, f"GPU {index} ({name})", aliases, part))
-        yield gpus, f"{len(gpus)} GPUs"
+        yield gpus, f"reports {len(gpus)}"
     finally:
         pynvml.nvmlShutdown()
 
