@@ -19,9 +19,9 @@ rule train:
     threads: config["training"]["threads"]
     resources:
         **gpu_of_training(),
-        # No params: how often a training saves its state, and beside whom it runs, change nothing that it computes.
-        checkpoint_epochs=config["training"]["checkpoint_epochs"],
+        # No params: beside whom a training runs, and how often it saves its state, change nothing that it computes.
         jobs_per_gpu=config["training"]["jobs_per_gpu"],
+        checkpoint_epochs=config["training"]["checkpoint_epochs"],
         mem_mb=6000,
         runtime=720,
     params:
