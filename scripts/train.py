@@ -22,14 +22,17 @@ def main():
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--device", choices=["auto", "gpu", "cpu"], required=True)
     parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--jobs-per-gpu", type=int, required=True, help="processes that may be on one GPU at once")
     parser.add_argument("--checkpoint-epochs", type=int, required=True, help="epochs between two saved states")
     parser.add_argument("--model", required=True)
     parser.add_argument("--history", required=True)
     parser.add_argument("--provenance", required=True)
     arguments = parser.parse_args()
     spec = arguments.spec
+    say = partial(print, flush=True)
+    title = f"{arguments.name} seed {arguments.seed}"
 
-    device = runtime.start_tensorflow(arguments.device, arguments.threads)
+    device = runtime.start_tensorflow(arguments.device, arguments.threads, title, arguments.jobs_per_gpu, say)
     import keras
     import pandas as pd
 
@@ -41,8 +44,6 @@ def main():
     policy, why = runtime.dtype_policy(spec.precision)
     keras.config.set_dtype_policy(policy)
     model = network.build(spec, images.shape[1:], int(labels.max()) + 1)
-    say = partial(print, flush=True)
-    title = f"{arguments.name} seed {arguments.seed}"
     say(f"{title}: {model.count_params():,} parameters, on {device}, {policy} ({why})")
 
     def show(epoch):

@@ -47,6 +47,7 @@ CONFIG = [
     ("validation images of model5", {"models": {"model5": {"validation_images": "by_seed"}}}, rows_of("model5")),
     ("training.device", {"training": {"device": "auto"}}, BELOW_WHITENING),
     ("training.checkpoint_epochs", {"training": {"checkpoint_epochs": 5}}, set()),
+    ("training.jobs_per_gpu", {"training": {"jobs_per_gpu": 2}}, set()),
     ("download.sources", {"download": {"sources": ["http://localhost/"]}}, set()),  # the digits need no download
 ]  # fmt: skip
 
