@@ -1,30 +1,34 @@
 """The statistics against textbooks, other formulas, and simulated studies whose truth is known."""
 
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from ablation import statistics
 from ablation.statistics import Runs, accuracy_of, comparisons, seeds_needed
 
 SEEDS, SEED_DEVIATION, IMAGE_DEVIATION = 5, 0.02, 1.5  # deviations on the scale of the probit model
 
 
-def simulate(rng, models, seeds, images, effect=0.0, own=0.0):
+def simulate(rng, models, seeds, images, effect=0.0, own=0.0, spread=1.0):
     """Return Runs by model of one study under a probit model with crossed random seeds and images.
 
-    A run is right on an image where 1.6 + its model's effect (in points, for all but the first
-    model) + its seed's + the image's + the image's for this model + noise exceeds zero.
+    A run is right on an image where 1.6 + its model's effect (in points, for all but the first model) +
+    its seed's + the image's + the image's for this model + noise exceeds zero. The seeds of all but the
+    first model vary `spread` times as much; their level makes up for what that does to their mean.
     """
     difficulty = IMAGE_DEVIATION * rng.standard_normal(images, dtype=np.float32)
     runs, by_images = {}, {}
     for number in range(models):
         level = 1.6 + (shift_of(effect) if number else 0.0) + difficulty
         level = level + own * rng.standard_normal(images, dtype=np.float32)
-        of_seed = SEED_DEVIATION * rng.standard_normal((seeds, 1), dtype=np.float32)
-        runs[f"m{number}"] = Runs.of(rng.standard_normal((seeds, images), dtype=np.float32) < level + of_seed)
         by_images[f"m{number}"] = stats.norm.cdf(level / np.sqrt(1 + SEED_DEVIATION**2)).mean()
+        deviation = SEED_DEVIATION * (spread if number else 1.0)
+        level = level * np.sqrt((1 + deviation**2) / (1 + SEED_DEVIATION**2))
+        of_seed = deviation * rng.standard_normal((seeds, 1), dtype=np.float32)
+        runs[f"m{number}"] = Runs.of(rng.standard_normal((seeds, images), dtype=np.float32) < level + of_seed)
     return runs, by_images
 
 
@@ -92,6 +96,7 @@ def test_mcnemar_with_one_seed():
     assert row["difference"] == pytest.approx(0.15)
     assert (row["verdict"], row["new_verdict"]) == ("too few seeds", "too few seeds")
     assert np.isnan(row["p"])
+    assert np.isnan(row["detectable"])
     assert row["new_low"] > 0
 
 
@@ -100,6 +105,28 @@ def test_wilsons_interval_with_one_seed():
     one = accuracy_of(Runs.of(np.arange(20)[None] < 15))
     assert (one["new_low"], one["new_high"]) == (pytest.approx(0.5313, abs=1e-4), pytest.approx(0.8881, abs=1e-4))
     assert np.isnan([one["low"], one["high"], one["test_accuracy_sd"]]).all()
+
+
+def test_p_is_the_larger_of_the_permutation_tests_and_welchs():
+    """Means a point apart with spreads of one to thirty: the permutation test alone would say more than is known."""
+    narrow, wide = [0.700, 0.701, 0.702, 0.701, 0.701], [0.72, 0.76, 0.78, 0.705, 0.74]
+    (row,) = against_baseline(a=runs_with(narrow), b=runs_with(wide))
+    welch = stats.ttest_ind(wide, narrow, equal_var=False).pvalue
+    assert row["smallest_p"] == pytest.approx(2 / 252)
+    assert row["p"] == pytest.approx(max(welch, 2 / 252)) == pytest.approx(welch)
+
+
+def test_ties_of_the_permutation_test_are_not_lost_to_rounding():
+    """By counting: the share of the 252 splits whose sums are at least as far apart, the two tails together."""
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        a, b = rng.integers(700, 706, (2, 5))
+        pooled = [*a, *b]
+        sums = np.array([2 * sum(split) - sum(pooled) for split in combinations(pooled, 5)])
+        found = a.sum() - b.sum()
+        expected = min(1, 2 * min((sums >= found).mean(), (sums <= found).mean()))
+        p, _ = statistics._permutation_test(a[None].astype(float), b[None].astype(float))
+        assert p.item() == pytest.approx(expected)
 
 
 def test_holm_within_each_family():
@@ -119,6 +146,7 @@ def test_holm_within_each_family():
 def test_seeds_needed():
     """The smallest p is 2 / C(2n, n): 2/20 with three seeds, 2/70, 2/252, 2/924."""
     assert [seeds_needed(tests) for tests in (1, 2, 6, 7, 21)] == [4, 5, 5, 6, 6]
+    assert seeds_needed(10**6) == 14  # more comparisons than random permutations
     (row,) = against_baseline(a=runs_with(A[:3]), b=runs_with(B[:3]))
     assert row["p"] == pytest.approx(0.1)
     assert (row["verdict"], row["new_verdict"]) == ("too few seeds", "too few seeds")
@@ -134,7 +162,7 @@ def test_the_detectable_effect_is_cohens():
 
 
 def test_variance_over_new_images_by_the_classical_table():
-    """(MS seeds + MS images - MS residual) / (seeds images), written out as sums of squares."""
+    """(MS seeds + MS images - MS residual) / (seeds images), written out as sums of squares; then Wilson's formula."""
     correct = np.random.default_rng(1).random((4, 60)) < np.linspace(0.2, 0.9, 60)
     seeds, images = correct.shape
     mean, rows, columns = correct.mean(), correct.mean(axis=1), correct.mean(axis=0)
@@ -144,15 +172,36 @@ def test_variance_over_new_images_by_the_classical_table():
     squares = np.array([of_seeds, of_images, rest])
     df = np.array([seeds - 1, images - 1, (seeds - 1) * (images - 1)])
     parts = squares / df / (seeds * images) * [1, 1, -1]
-    half = stats.t.ppf(0.975, parts.sum() ** 2 / (parts**2 / df).sum()) * np.sqrt(parts.sum())
+    t = stats.t.ppf(0.975, parts.sum() ** 2 / (parts**2 / df).sum())
+    n = mean * (1 - mean) / parts.sum() * (1.96 / t) ** 2
+    centre = (mean + 1.96**2 / (2 * n)) / (1 + 1.96**2 / n)
+    half = 1.96 / (1 + 1.96**2 / n) * np.sqrt(mean * (1 - mean) / n + 1.96**2 / (4 * n**2))
     found = accuracy_of(Runs.of(correct))
-    assert (found["new_low"], found["new_high"]) == (pytest.approx(mean - half), pytest.approx(mean + half))
+    assert found["new_low"] == pytest.approx(centre - half, abs=1e-4)
+    assert found["new_high"] == pytest.approx(centre + half, abs=1e-4)
 
 
 def test_runs_that_are_all_alike():
+    """No difference in 1,000 images: on new ones, at most the share of which so many show none."""
     (row,) = against_baseline(a=runs_with([0.9] * 5), b=runs_with([0.9] * 5))
     assert (row["difference"], row["p"], row["low"], row["high"]) == (0, 1, 0, 0)
     assert row["verdict"] == row["new_verdict"] == "not distinguishable"
+    assert 0.975 ** (1 / 1000) > 1 - row["new_high"] == pytest.approx(0.025 ** (1 / 1000))
+    assert row["new_low"] == -row["new_high"]
+
+
+def test_runs_that_are_right_on_every_image():
+    found = accuracy_of(runs_with([1.0] * 5, images=50))
+    assert (found["low"], found["high"], found["new_high"]) == (1, 1, pytest.approx(1))
+    assert found["new_low"] == pytest.approx(0.9287, abs=1e-4)  # Wilson: 50 / (50 + 1.96 squared)
+
+
+def test_two_seeds_two_images():
+    runs = {name: Runs.of(np.array([[True, False], [True, right]])) for name, right in (("a", False), ("b", True))}
+    table = comparisons(runs, "a")
+    assert not table[["low", "high", "new_low", "new_high", "p", "new_p"]].isna().any(axis=None)
+    assert (table["new_low"] <= table["low"]).all()
+    assert (table["new_high"] >= table["high"]).all()
 
 
 def test_one_model_has_nothing_to_compare():
@@ -169,14 +218,18 @@ def quick(monkeypatch):
     monkeypatch.setattr("gc.collect", lambda: 0)
 
 
-@pytest.mark.parametrize("own", [0.0, 0.5], ids=["images alike for all models", "images of their own for each model"])
-def test_simulated_studies_with_no_true_difference(quick, own):
+@pytest.mark.parametrize(
+    ("own", "spread"),
+    [(0.0, 1.0), (0.5, 1.0), (0.0, 3.0)],
+    ids=["images alike for all models", "images of their own for each model", "seeds of the baseline a third as wide"],
+)
+def test_simulated_studies_with_no_true_difference(quick, own, spread):
     """Any verdict is an error. Intervals hold the truth in 95 of 100; where each model has its own images,
     the models do differ on these images, and only the claims on new images have a truth to hold."""
     rng = np.random.default_rng(20)
     errors, covered = {}, {}
     for _ in range(STUDIES):
-        runs, by_images = simulate(rng, models=4, seeds=SEEDS, images=500, own=own)
+        runs, by_images = simulate(rng, models=4, seeds=SEEDS, images=500, own=own, spread=spread)
         table = comparisons(runs, "m0")
         for claim in ("", "new_"):
             seen = table[f"{claim}verdict"].isin(["better", "worse"]).groupby(table["family"]).any()
