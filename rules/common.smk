@@ -160,9 +160,10 @@ def test_images_digest(wildcards):
     return checkpoints.prepare.get().output.test_digest
 
 
-def whitened_digest(wildcards):
-    """Return the digest of the whitened training images."""
-    return checkpoints.whiten.get().output.train_digest
+def whitened_digests(wildcards):
+    """Return the digests of the whitened training and test images."""
+    whitened = checkpoints.whiten.get().output
+    return [whitened.train_digest, whitened.test_digest]
 
 
 FIGURES = {

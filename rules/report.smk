@@ -58,7 +58,7 @@ rule plot_whitening:
     input:
         images=ancient("<results>/data/images.npz"),
         whitened=ancient("<results>/data/zca.npz"),
-        digest=whitened_digest,
+        digests=whitened_digests,
         code=code_of("plot_whitening.py"),
     output:
         pictures=report(

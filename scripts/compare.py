@@ -21,11 +21,8 @@ def main():
     for run, path in zip(metrics, arguments.predictions, strict=True):
         if files.sha256_of(path) != run["predictions_digest"]:
             raise errors.InputError(f"{path}: is not what its metrics.json stands for; delete both and run again")
-    runs = {}
-    for model in arguments.models:
-        of_model = [path for path, run in zip(arguments.predictions, metrics, strict=True) if run["model"] == model]
-        _, predicted, labels = predictions.read(of_model)
-        runs[model] = statistics.Runs.of(predicted == labels)
+    by_model, labels = predictions.read(arguments.predictions, [run["model"] for run in metrics])
+    runs = {model: statistics.Runs.of(of_model.predicted == labels) for model, of_model in by_model.items()}
     comparisons = statistics.comparisons(runs, arguments.baseline)
     accuracies = table.accuracy_table(metrics, arguments.models, runs, comparisons)
     texts = table.for_a_paper(accuracies)
@@ -35,7 +32,8 @@ def main():
     with files.replacing(arguments.accuracy) as temporary:
         accuracies.to_csv(temporary, index=False)
     files.write_text(arguments.markdown, texts.to_markdown(index=False) + "\n")
-    files.write_text(arguments.latex, texts.style.hide(axis="index").format(escape="latex").to_latex(hrules=True))
+    styled = texts.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis="columns")
+    files.write_text(arguments.latex, styled.to_latex(hrules=True))
 
 
 if __name__ == "__main__":

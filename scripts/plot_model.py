@@ -23,12 +23,14 @@ def main():
     figures.save(figures.accuracy_plot(arguments.title, histories), arguments.accuracy)
 
     images, class_names = files.read_npz(arguments.images, "x_test", "class_names")
-    probabilities, predicted, labels = predictions.read(arguments.predictions)
-    _, of_baseline, _ = predictions.read(arguments.baseline)
-    figures.save(
-        figures.confusion_plot(arguments.title, predicted, of_baseline, labels, class_names), arguments.confusion
-    )
-    figures.save(figures.mistakes_plot(arguments.title, probabilities, labels, images, class_names), arguments.mistakes)
+    paths = [*arguments.predictions, *arguments.baseline]
+    whose = ["model"] * len(arguments.predictions) + ["baseline"] * len(arguments.baseline)
+    by_model, labels = predictions.read(paths, whose)
+    own, of_baseline = by_model["model"], by_model["baseline"]
+    confusion = figures.confusion_plot(arguments.title, own.predicted, of_baseline.predicted, labels, class_names)
+    figures.save(confusion, arguments.confusion)
+    mistakes = figures.mistakes_plot(arguments.title, own.probabilities, labels, images, class_names)
+    figures.save(mistakes, arguments.mistakes)
 
 
 if __name__ == "__main__":

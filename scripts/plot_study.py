@@ -4,7 +4,6 @@ import argparse
 import json
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from ablation import errors, figures, files, predictions, table
@@ -24,15 +23,13 @@ def main():
         parser.add_argument(f"--{output}", required=True, metavar="PNG")
     arguments = parser.parse_args()
 
-    names = [json.loads(Path(path).read_text())["model"] for path in arguments.metrics]
+    models = [json.loads(Path(path).read_text())["model"] for path in arguments.metrics]
     (class_names,) = files.read_npz(arguments.images, "class_names")
-    histories, correct, pooled = {}, {}, {}
-    for model in dict.fromkeys(names):
-        of_model = np.flatnonzero(np.array(names) == model)
-        histories[model] = [pd.read_csv(arguments.histories[run]) for run in of_model]
-        probabilities, predicted, labels = predictions.read([arguments.predictions[run] for run in of_model])
-        correct[model] = predicted == labels
-        pooled[model] = probabilities.reshape(-1, probabilities.shape[2]), correct[model].ravel()
+    by_model, labels = predictions.read(arguments.predictions, models)
+    correct = {model: of_model.predicted == labels for model, of_model in by_model.items()}
+    histories = {model: [] for model in by_model}
+    for model, path in zip(models, arguments.histories, strict=True):
+        histories[model].append(pd.read_csv(path))
     accuracies = table.read(arguments.table)
     by_seed = {model: of.mean(axis=1) for model, of in correct.items()}
 
@@ -40,7 +37,7 @@ def main():
     figures.save(figures.accuracies_plot(accuracies, by_seed), arguments.accuracies)
     figures.save(figures.differences_plot(list(correct), table.read(arguments.comparisons)), arguments.differences)
     figures.save(figures.classes_plot(correct, labels, class_names), arguments.classes)
-    figures.save(figures.calibration_plot(pooled), arguments.calibration)
+    figures.save(figures.calibration_plot(by_model, labels), arguments.calibration)
     figures.save(figures.cost_plot(correct, accuracies), arguments.cost)
 
 

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from ablation import figures
+from ablation.predictions import Predictions
 from test_table import ACCURACIES, a_study
 
 NAMES = np.array(["cat", "dog", "frog"])
@@ -51,7 +52,8 @@ def test_reliability_by_hand():
     assert confidence.tolist() == pytest.approx([0.55, 0.95])
     assert accuracy.tolist() == pytest.approx([0, 2 / 3])
     assert share.tolist() == pytest.approx([0.25, 0.75])
-    figure = figures.calibration_plot({"m": (np.array([[0.95, 0.05]] * 4), np.array([True, True, True, False]))})
+    of_model = Predictions(np.array([[[0.95, 0.05]] * 4]), np.zeros((1, 4), int))
+    figure = figures.calibration_plot({"m": of_model}, np.array([0, 0, 0, 1]))
     assert "m  (20.0 points)" in [text.get_text() for text in figure.legends[0].get_texts()]
 
 
@@ -64,7 +66,15 @@ def test_confusions_in_percent_of_the_true_class_and_less_the_baseline():
     right, wrong = labels[None], np.array([[0, 1, 1, 1, 2, 2]])
     matrix, difference = figures.confusion_plot("m", wrong, right, labels, NAMES).axes
     assert texts(matrix) == ["50", "50", "100", "100"]
-    assert texts(difference) == ["-50", "+50"]
+    assert texts(difference) == ["−50", "+50"]
+    alone = figures.confusion_plot("m", right, right, labels, NAMES)
+    assert len(alone.axes) == 1
+
+
+def test_a_confusion_with_a_class_that_has_no_image_is_counted():
+    labels, predicted = np.array([0, 0, 1, 1]), np.array([[1, 2, 2, 0]])
+    matrix, _ = figures.confusion_plot("m", predicted, labels[None], labels, NAMES).axes
+    assert texts(matrix) == ["50", "50", "50", "50"]
 
 
 def test_accuracy_by_class():
@@ -86,7 +96,7 @@ def test_the_surest_mistakes_come_first():
 def test_pairwise_differences():
     _, comparisons, _ = a_study(ACCURACIES)
     axes = figures.differences_plot(list(ACCURACIES), comparisons).axes[0]
-    assert texts(axes) == ["-10.0*", "+0.2", "+10.0*", "+10.2*", "-0.2", "-10.2*"]
+    assert texts(axes) == ["−10.0*", "+0.2", "+10.0*", "+10.2*", "−0.2", "−10.2*"]
 
 
 @pytest.mark.parametrize("seeds", [1, 5])
@@ -103,7 +113,8 @@ def test_small_studies_have_all_figures(seeds, models, tmp_path):
 def test_many_classes_are_cut_to_a_matrix_that_can_be_read():
     labels = np.arange(100)
     names = labels.astype(str)
-    matrix, _ = figures.confusion_plot("m", labels[None], labels[None], labels, names).axes
+    (matrix,) = figures.confusion_plot("m", labels[None], labels[None], labels, names).axes
+    assert matrix.get_xlabel() == "predicted (first 40 of 100 classes)"
     assert len(texts(matrix)) == figures.MOST_CLASSES
     axes, _ = figures.classes_plot({"m": np.ones((1, 100), bool)}, labels, names).axes
     assert len(texts(axes)) == figures.MOST_CLASSES
@@ -120,4 +131,12 @@ def test_images_before_and_after_whitening():
     figure = figures.whitened_images_plot(images, rng.normal(size=images.shape).astype(np.float32), list("abcd"))
     assert [axes.get_title() for axes in figure.axes[:4]] == list("abcd")
     np.testing.assert_array_equal(figure.axes[1].images[0].get_array(), images[1])
-    assert len(figures.filters_plot(rng.normal(size=(3, 16, 16, 3))).axes) == 3
+
+
+def test_filters_of_wide_images_are_cut_about_their_middle():
+    filters = np.zeros((3, 16, 48, 3))
+    filters[:, 8, 24] = 1
+    for axes in figures.filters_plot(filters).axes:
+        shown = axes.images[0].get_array()
+        assert shown.shape == (11, 11, 3)
+        np.testing.assert_array_equal(shown[5, 5], [1, 1, 1])

@@ -52,7 +52,7 @@ def render(accuracies=ACCURACIES, seeds=5, **changes):
 
 def test_every_row_and_figure_is_there():
     html = render()
-    assert html.index('<tr id="b"') < html.index('<tr id="a"') < html.index('<tr id="c"')
+    assert html.index('<tr id="row-b"') < html.index('<tr id="row-a"') < html.index('<tr id="row-c"')
     assert html.count('<img src="data:image/png;base64,') == 6 + 3 * 4
     assert len(re.findall(r'<img [^>]*alt="[^"]+"', html)) == 6 + 3 * 4
     assert "A &lt;study&gt; &amp; more" in html
@@ -67,9 +67,9 @@ def test_it_fetches_nothing():
 
 def test_every_link_in_the_page_leads_somewhere():
     for html in (render(), render(seeds=1), render({"a": ACCURACIES["a"]})):
-        targets = set(re.findall(r' id="([^"]+)"', html))
-        links = set(re.findall(r'href="#([^"]+)"', html))
-        assert links <= targets
+        targets = re.findall(r' id="([^"]+)"', html)
+        assert len(targets) == len(set(targets))
+        assert set(re.findall(r'href="#([^"]+)"', html)) <= set(targets)
 
 
 def test_published_figures_are_shown_where_there_are_any():
@@ -99,7 +99,9 @@ def test_a_summary_with_seeds_enough():
     )
     assert rest[0] == "Better than the baseline, a: b (+10.00 points)."
     assert rest[1] == "With 5 seeds not distinguishable from the baseline, a: c (−0.20 points)."
-    assert re.match(r"A difference of \d\.\d points from the baseline would be seen four times in five", rest[-1])
+    less = r"A true difference from the baseline of less than \d\.\d to \d\.\d points, depending on the variant, would be missed"
+    assert re.match(less, rest[2])
+    assert rest[3] == "b is better than every other model on these images, of 3 comparisons."
 
 
 def test_a_summary_of_ranks():
@@ -125,10 +127,17 @@ def test_a_summary_with_too_few_seeds(seeds):
 def test_a_summary_of_one_seed():
     found = sentences(ACCURACIES, seeds=1)
     assert "no model is said to be better or worse" in found[1]
-    assert "(McNemar's test): b (+10.00 points) and c (−1.00 points). That says nothing about other" in found[2]
+    assert (
+        "McNemar's test distinguishes these trained networks from that of the baseline, a, on new images:" in found[2]
+    )
+    assert ": b (+10.00 points) and c (−1.00 points). That says nothing about other seeds." in found[2]
     html = render(seeds=1)
     assert "It says nothing about other" in html
     assert "too few seeds" in html
+
+
+def test_a_revision_that_does_not_reproduce_is_said():
+    assert "The revision of the code is not known" in render()
 
 
 def test_one_model_alone_is_compared_with_nothing():

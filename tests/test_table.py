@@ -87,8 +87,8 @@ def test_a_csv_is_read_back_as_it_was(tmp_path):
 def test_texts_for_a_paper():
     texts = table.for_a_paper(a_study(ACCURACIES)[2]).set_index("model")
     assert texts.loc["b", "accuracy, %"] == "82.00 ± 1.58"
-    assert texts.loc["b", "to the baseline, points"] == "+10.00"
-    assert texts.loc["a", "to the baseline, points"] == "baseline"
+    assert texts.loc["b", "minus baseline, points"] == "+10.00"
+    assert texts.loc["a", "minus baseline, points"] == "baseline"
     assert texts.loc["c", "these images"] == "not distinguishable"
     alone = table.for_a_paper(a_study(ACCURACIES, seeds=[1])[2]).set_index("model")
     assert alone.loc["b", "accuracy, %"] == "80.00"

@@ -41,7 +41,7 @@ def test_a_run_leaves_what_the_contract_says(study):
     assert sorted(table["model"]) == MODELS
     assert table["test_accuracy"].is_monotonic_decreasing
     html = (study.results / "report/index.html").read_text()
-    assert html.count("<tr id=") == 7
+    assert html.count('<tr id="row-') == 7
     comparisons = pd.read_csv(study.results / "report/comparisons.csv")
     assert comparisons["family"].value_counts().to_dict() == {"pairs": 21, "baseline": 6}
     assert (study.results / "report/accuracy.md").read_text().count("\n") == 2 + 7

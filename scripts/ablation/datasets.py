@@ -133,6 +133,8 @@ def permuted(dataset, seed, train_images=None, test_images=None):
         y_test=dataset.y_test[:test_images],
     )
     check_classes("limits.train_images", cut)
+    if len(cut.x_test) < 2:
+        raise InputError(f"{len(cut.x_test)} test image: there have to be two at least, or nothing can be compared")
     return cut
 
 

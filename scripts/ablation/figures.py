@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 from scipy.stats import binned_statistic
-from sklearn.metrics import confusion_matrix
 
 from ablation.files import replacing
 
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]  # Okabe and Ito, 2008
+LIGHT = "#9ecae1"
 DASHES = ["-", "--", "-.", ":"]
 TRAINING, VALIDATION = PALETTE[:2]
 MOST_CLASSES = 40  # in a matrix that can still be read
@@ -74,7 +74,7 @@ def _band(axes, histories, column, colour, line, label):
     by_epoch = pd.concat(histories).groupby("epoch")[column]
     mean, low, high = by_epoch.mean(), by_epoch.min(), by_epoch.max()
     axes.plot(mean.index, mean, line, color=colour, label=label, marker="o" if len(mean) == 1 else None)
-    axes.fill_between(mean.index, low, high, color=colour, alpha=0.18, linewidth=0)
+    axes.fill_between(mean.index, low, high, color=colour, alpha=0.12, linewidth=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
@@ -102,17 +102,18 @@ def accuracies_plot(table, by_seed):
     figure, axes = plt.subplots(figsize=(8, 1.2 + 0.42 * len(table)))
     places = np.arange(len(table))[::-1]
     for place, row in zip(places, table.itertuples(), strict=True):
-        axes.plot([row.new_low, row.new_high], [place, place], color="#9ecae1", linewidth=7, solid_capstyle="butt")
-        axes.plot([row.low, row.high], [place, place], color=PALETTE[0], linewidth=2.5, solid_capstyle="butt")
-        axes.plot(by_seed[row.model], [place] * len(by_seed[row.model]), "o", color=PALETTE[1], markersize=4.5)
-        axes.plot(row.test_accuracy, place, "|", color="black", markersize=13)
+        seeds = 100 * np.asarray(by_seed[row.model])
+        for low, high, colour, width in ((row.new_low, row.new_high, LIGHT, 7), (row.low, row.high, PALETTE[0], 2.5)):
+            axes.plot([100 * low, 100 * high], [place] * 2, color=colour, linewidth=width, solid_capstyle="butt")
+        axes.plot(seeds, [place] * len(seeds), "o", color=PALETTE[1], markersize=4.5)
+        axes.plot(100 * row.test_accuracy, place, "|", color="black", markersize=13)
     handles = [
         plt.Line2D([], [], color=PALETTE[1], marker="o", linestyle="", markersize=4.5, label="a seed"),
         plt.Line2D([], [], color="black", marker="|", linestyle="", markersize=13, label="mean"),
         plt.Line2D([], [], color=PALETTE[0], linewidth=2.5, label="95%, these images"),
-        plt.Line2D([], [], color="#9ecae1", linewidth=7, label="95%, new images"),
+        plt.Line2D([], [], color=LIGHT, linewidth=7, label="95%, new images"),
     ]
-    axes.set(xlabel="test accuracy")
+    axes.set(xlabel="test accuracy, %")
     axes.set_yticks(places, table["model"])
     figure.legend(handles=handles, loc="outside upper center", ncols=4)
     return figure
@@ -141,7 +142,7 @@ def differences_plot(models, comparisons):
             axes.text(
                 column,
                 row,
-                f"{value:+.1f}" + ("*" if seen.iat[row, column] else ""),
+                _minus(f"{value:+.1f}") + ("*" if seen.iat[row, column] else ""),
                 ha="center",
                 va="center",
                 fontsize=9,
@@ -151,7 +152,7 @@ def differences_plot(models, comparisons):
     axes.set_xticks(range(len(models)), models, rotation=45, ha="right")
     axes.set_yticks(range(len(models)), models)
     axes.grid(False)
-    axes.set_title("row less column, points (*: distinguishable)", fontsize=11)
+    axes.set_title("row minus column, points (*: distinguishable)", fontsize=11)
     figure.colorbar(shown, shrink=0.8)
     return figure
 
@@ -161,7 +162,7 @@ def classes_plot(correct, labels, class_names):
 
     correct: by model, (seeds, images) bool; labels: (images,) integers; class_names: (classes,) str.
     """
-    classes = np.flatnonzero(np.isin(np.arange(len(class_names)), labels))[:MOST_CLASSES]
+    classes = np.unique(labels)[:MOST_CLASSES]
     values = np.array([[100 * of[:, labels == label].mean() for label in classes] for of in correct.values()])
     figure, axes = plt.subplots(figsize=(2.5 + 0.62 * len(classes), 1.7 + 0.36 * len(correct)))
     shown = axes.imshow(values, cmap="cividis", aspect="auto", vmin=values.min() - 1e-9, vmax=100)
@@ -173,29 +174,30 @@ def classes_plot(correct, labels, class_names):
     axes.set_xticks(range(len(classes)), class_names[classes], rotation=45, ha="right")
     axes.set_yticks(range(len(correct)), correct)
     axes.grid(False)
-    figure.colorbar(shown, label="% right")
+    axes.set(xlabel=_of_all(class_names))
+    figure.colorbar(shown, label="% correct")
     return figure
 
 
-def calibration_plot(predictions):
+def calibration_plot(predictions, labels):
     """Return a reliability diagram: accuracy by confidence, all models on one pair of axes.
 
-    predictions: by model, (probabilities, right) of all its seeds together: (n, classes) floats, (n,) bool.
-    Beside each name stands its expected calibration error: the mean distance between confidence and
-    accuracy over BINS bins of equal width, weighted by their images.
+    predictions: predictions.Predictions by model; labels: (images,). Beside each name stands its expected
+    calibration error: the mean distance between confidence and accuracy over BINS bins of equal
+    width, weighted by their images; all seeds together.
 
-    Source: C. Guo et al., "On Calibration of Modern Neural Networks", 2017, equations 2 to 4.
+    Source: C. Guo et al., "On Calibration of Modern Neural Networks", 2017, equation 3.
     """
     figure, axes = plt.subplots(figsize=(7.4, 4.6))
     axes.plot([0, 1], [0, 1], color="#777777", linewidth=1, label="calibrated")
-    for number, (model, (probabilities, right)) in enumerate(predictions.items()):
-        confidence, accuracy, share = reliability(probabilities.max(axis=1).astype(np.float64), right)
+    for number, (model, of_model) in enumerate(predictions.items()):
+        confidences = of_model.probabilities.max(axis=2).ravel().astype(np.float64)
+        confidence, accuracy, share = reliability(confidences, (of_model.predicted == labels).ravel())
         error = (share * np.abs(confidence - accuracy)).sum()
         line = DASHES[number // len(PALETTE) % len(DASHES)]
         label = f"{model}  ({100 * error:.1f} points)"
-        axes.plot(
-            confidence, accuracy, line, marker="o", markersize=4, color=PALETTE[number % len(PALETTE)], label=label
-        )
+        colour = PALETTE[number % len(PALETTE)]
+        axes.plot(confidence, accuracy, line, marker="o", markersize=4, color=colour, label=label)
     axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
     figure.legend(loc="outside right upper")
     return figure
@@ -215,57 +217,75 @@ def reliability(confidences, right):
 def cost_plot(models, table):
     """Return a figure of test accuracy against trainable parameters and against training time.
 
-    models: their names; table: DataFrame of table.COLUMNS.
+    models: their names; table: DataFrame of table.COLUMNS. Models with equally many parameters stand side by side.
     """
     figure, (parameters, minutes) = plt.subplots(1, 2, figsize=(7.4, 4.6), sharey=True)
+    step = 0.015 * table["parameters"].max() / 1e6
+    beside = {}
     for number, model in enumerate(models):
         (row,) = table[table["model"] == model].itertuples()
-        error = [[row.test_accuracy - row.new_low], [row.new_high - row.test_accuracy]]
+        percent = 100 * row.test_accuracy
+        error = [[percent - 100 * row.new_low], [100 * row.new_high - percent]]
         style = {"fmt": "os^D"[number // len(PALETTE) % 4], "color": PALETTE[number % len(PALETTE)], "capsize": 3}
-        parameters.errorbar(row.parameters / 1e6, row.test_accuracy, error, label=model, **style)
-        minutes.errorbar(row.training_seconds / 60, row.test_accuracy, error, **style)
-    parameters.set(xlabel="million parameters", ylabel="test accuracy", xlim=(0, None))
+        place = beside[row.parameters] = beside.get(row.parameters, -1) + 1
+        parameters.errorbar(row.parameters / 1e6 + step * place, percent, error, label=model, **style)
+        minutes.errorbar(row.training_seconds / 60, percent, error, **style)
+    parameters.set(xlabel="million parameters", ylabel="test accuracy, %", xlim=(0, None))
     minutes.set(xlabel="minutes of training", xlim=(0, None))
     figure.legend(loc="outside right upper")
     return figure
 
 
 def confusion_plot(title, predicted, reference, labels, class_names):
-    """Return a figure of a model's confusion matrix, and its difference to the baseline's.
+    """Return a figure of a model's confusion matrix, and of its difference to the baseline's where that is another.
 
     predicted, reference: (seeds, images) predicted labels of the model and of the baseline; labels:
     (images,); class_names: (classes,) str. Rows are true classes, in percent of their images.
     """
-    classes = np.unique(labels)[:MOST_CLASSES]
-    matrix, other = (_confusion(of, labels, classes) for of in (predicted, reference))
-    difference = matrix - other
-    side = 1.6 + 0.36 * len(classes)
-    figure, panels = plt.subplots(1, 2, figsize=(2 * side + 1.2, side + 0.6), sharey=True)
-    limit = max(np.abs(difference).max(), 0.1)
-    for axes, values, kind, options in (
-        (panels[0], matrix, "% of each true class", {"cmap": "cividis", "vmin": 0, "vmax": 100}),
-        (panels[1], difference, "less the baseline, points", {"cmap": "PuOr", "vmin": -limit, "vmax": limit}),
-    ):
-        axes.imshow(values, **options)
+    names = class_names[:MOST_CLASSES]
+    matrix, other = (_confusion(of, labels, len(names)) for of in (predicted, reference))
+    change = matrix - other
+    limit = max(np.abs(change).max(), 0.1)
+    panels = [(matrix, "% of each true class", "{:.0f}", 50, {"cmap": "cividis", "vmin": 0, "vmax": 100})]
+    if not np.array_equal(predicted, reference):
+        options = {"cmap": "PuOr", "vmin": -limit, "vmax": limit}
+        panels.append((change, "minus the baseline, points", "{:+.0f}", 0.6 * limit, options))
+    side = 1.6 + 0.36 * len(names)
+    figure, axes = plt.subplots(1, 2, figsize=(2 * side + 1.2, side + 0.6), sharey=True)
+    for panel in axes[len(panels) :]:
+        panel.remove()
+    for panel, (values, kind, shown, middle, options) in zip(axes, panels, strict=False):
+        panel.imshow(values, **options)
         for row, column in np.ndindex(values.shape):
             value = values[row, column]
             if abs(value) >= 0.5:
-                light = value < 50 if kind.startswith("%") else abs(value) > 0.6 * limit
-                text = f"{value:.0f}" if kind.startswith("%") else f"{value:+.0f}"
-                axes.text(column, row, text, ha="center", va="center", fontsize=8, color="white" if light else "black")
-        axes.set_title(f"{title}: {kind}", fontsize=11)
-        axes.set_xticks(range(len(classes)), class_names[classes], rotation=60, ha="right", fontsize=9)
-        axes.set_yticks(range(len(classes)), class_names[classes], fontsize=9)
-        axes.set(xlabel="predicted")
-        axes.grid(False)
-    panels[0].set(ylabel="true class")
+                light = abs(value) < middle if values is matrix else abs(value) > middle
+                text, colour = _minus(shown.format(value)), "white" if light else "black"
+                panel.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
+        panel.set_title(f"{title}: {kind}", fontsize=11)
+        panel.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=9)
+        panel.set_yticks(range(len(names)), names, fontsize=9)
+        panel.set(xlabel="predicted" + _of_all(class_names))
+        panel.grid(False)
+    axes[0].set(ylabel="true class")
     return figure
 
 
 def _confusion(predicted, labels, classes):
-    """Return the confusion matrix of `classes`, all seeds together, in percent of each row."""
+    """Return the first rows and columns of the confusion matrix of all seeds together, in percent of each row."""
     repeated = np.tile(labels, len(predicted))
-    return 100 * confusion_matrix(repeated, predicted.ravel(), labels=classes, normalize="true")
+    counts = pd.crosstab(repeated, predicted.ravel(), normalize="index")
+    return 100 * counts.reindex(index=range(classes), columns=range(classes), fill_value=0).to_numpy()
+
+
+def _of_all(class_names):
+    """Return what to add where only the first classes are shown."""
+    return f" (first {MOST_CLASSES} of {len(class_names)} classes)" if len(class_names) > MOST_CLASSES else ""
+
+
+def _minus(number):
+    """Return a number in text with a minus sign instead of a hyphen."""
+    return number.replace("-", "−")
 
 
 def mistakes_plot(title, probabilities, labels, images, class_names):
@@ -312,11 +332,10 @@ def filters_plot(filters):
 
     filters: (channels, height, width, channels) float32.
     """
-    half = filters.shape[1] // 2
-    shown = slice(max(half - 5, 0), half + 6)  # beyond a few pixels they are zero
+    rows, columns = (slice(max(side // 2 - 5, 0), side // 2 + 6) for side in filters.shape[1:3])  # zero beyond
     with plt.rc_context(IMAGE_STYLE):
         figure, panels = plt.subplots(1, len(filters), figsize=(7.2, 2.6))
-        for axes, channel, name in zip(panels, filters[:, shown, shown], ("red", "green", "blue"), strict=True):
+        for axes, channel, name in zip(panels, filters[:, rows, columns], ("red", "green", "blue"), strict=True):
             axes.imshow(0.5 + 0.5 * channel / np.abs(channel).max())
             axes.set_title(name)
             axes.axis("off")
@@ -331,6 +350,10 @@ def eigenvalues_plot(eigenvalues, epsilon):
     )
     axes.axhline(epsilon, color=PALETTE[1], linestyle="--", label=f"epsilon = {epsilon:g}")
     positive = eigenvalues[eigenvalues > 0]
-    axes.set(xlabel="number", ylabel="variance", ylim=(min(positive.min(), epsilon) / 3, positive.max() * 3))
+    axes.set(
+        xlabel="component, largest first",
+        ylabel="variance",
+        ylim=(min(positive.min(), epsilon) / 3, positive.max() * 3),
+    )
     axes.legend()
     return figure

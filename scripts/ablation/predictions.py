@@ -1,22 +1,32 @@
 """The saved test predictions of runs."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ablation.errors import InputError
 from ablation.files import read_npz
 
 
-def read(paths):
-    """Return the test predictions of some runs on the same images.
+@dataclass(frozen=True)
+class Predictions:
+    """Of the runs of one model: probabilities, (runs, images, classes) float16; predicted, (runs, images) labels."""
 
-    paths: their predictions.npz. Returns (runs, images, classes) float16 probabilities, (runs, images)
-    predicted labels and (images,) true labels. Raises InputError as `files.read_npz` does, and
-    where the images differ.
+    probabilities: np.ndarray
+    predicted: np.ndarray
+
+
+def read(paths, models):
+    """Return Predictions by model, models in the order of their first run, and the (images,) true labels.
+
+    paths: predictions.npz of some runs on the same images; models: the model of each.
+    Raises InputError as `files.read_npz` does, and where the images differ.
     """
-    probabilities, predicted, labels = zip(
-        *(read_npz(path, "probabilities", "predicted", "labels") for path in paths), strict=True
-    )
-    for path, other in zip(paths, labels, strict=True):
-        if not np.array_equal(other, labels[0]):
+    found, labels = {}, None
+    for path, model in zip(paths, models, strict=True):
+        probabilities, predicted, own = read_npz(path, "probabilities", "predicted", "labels")
+        labels = own if labels is None else labels
+        if not np.array_equal(own, labels):
             raise InputError(f"{path}: is of other test images than {paths[0]}; delete both and run again")
-    return np.stack(probabilities), np.stack(predicted), labels[0]
+        found.setdefault(model, []).append((probabilities, predicted))
+    return {model: Predictions(*map(np.stack, zip(*runs, strict=True))) for model, runs in found.items()}, labels

@@ -75,13 +75,18 @@ def summary(table, comparisons, baseline, test_images):
 def _of_the_best(table, test_images):
     best = table.iloc[0]
     share = f"{100 * best['test_accuracy']:.2f}% of {test_images:,} test images"
-    over = "one seed" if best["seeds"] == 1 else f"mean of {best['seeds']} seeds"
     interval = f"{100 * best['new_low']:.2f} to {100 * best['new_high']:.2f}%"
-    about = f"({over}; on new images {interval} with 95% confidence)"
+    if best["seeds"] == 1:
+        about = f"one seed; 95% interval of this network on new images: {interval}"
+    else:
+        about = f"mean of {best['seeds']} seeds; 95% interval of the mean over seeds and new images: {interval}"
     if len(table) == 1:
-        return f"{best['model']} classifies {share} rightly {about}."
+        return f"{best['model']} classifies {share} correctly ({about})."
     first = _listed(table.loc[table["test_accuracy"] == best["test_accuracy"], "model"])
-    return f"The highest accuracy of {len(table)} models is that of {first}: {share} {about}."
+    return (
+        f"The highest accuracy of {len(table)} models is that of {first}: {share} ({about})."
+        f" Being the highest of {len(table)}, it is likely to be somewhat too high."
+    )
 
 
 def _of_one_seed(against, baseline):
@@ -89,8 +94,8 @@ def _of_one_seed(against, baseline):
     return [
         "With one seed per model nothing is known of what another seed would give, so no model is said to be better or"
         f" worse. {_seeds_that_would_do(against)}",
-        f"Of these very networks, as trained, those that would differ from that of the baseline, {baseline}, on new"
-        f" images (McNemar's test): {apart or 'none'}. That says nothing about other seeds.",
+        f"McNemar's test distinguishes these trained networks from that of the baseline, {baseline}, on new images:"
+        f" {apart or 'none'}. That says nothing about other seeds.",
     ]
 
 
@@ -127,11 +132,12 @@ def _of_verdicts(against, baseline):
             sentences.append(f"{words}, {baseline}: {_with_points(found)}.")
     here = against[(against["verdict"] != SAME) & (against["new_verdict"] == SAME)]
     if len(here):
-        sentences.append(f"Shown for these test images only, not for new ones: {_listed(here['model'])}.")
-    detectable = 100 * against["detectable"].median()
+        sentences.append(f"Shown for these test images only, not for new ones: {_with_points(here)}.")
+    low, high = (f"{100 * against['detectable'].agg(end):.1f}" for end in ("min", "max"))
+    size = f"{low} points" if low == high else f"{low} to {high} points, depending on the variant,"
     sentences.append(
-        f"A difference of {detectable:.1f} points from the baseline would be seen four times in five; smaller ones"
-        " need more seeds."
+        f"A true difference from the baseline of less than {size} would be missed more often than once in five; smaller"
+        " ones need more seeds."
     )
     return sentences
 
@@ -140,12 +146,14 @@ def _of_ranks(best, pairs):
     beside = pairs[(pairs["model"] == best) | (pairs["reference"] == best)]
     if (beside["verdict"] == TOO_FEW).all():
         return [
-            f"To rank all models among each other takes {len(pairs)} comparisons and at least"
+            f"Ranking all models takes {len(pairs)} comparisons and at least"
             f" {statistics.seeds_needed(len(pairs))} seeds."
         ]
     same = beside[beside["verdict"] == SAME]
     others = same["model"].where(same["model"] != best, same["reference"])
-    return [f"Not distinguishable from the best, {best}: {_listed(others)}."] if len(others) else []
+    if len(others):
+        return [f"Not distinguishable from the best, {best}: {_listed(others)}."]
+    return [f"{best} is better than every other model on these images, of {len(pairs)} comparisons."]
 
 
 def _with_points(rows):

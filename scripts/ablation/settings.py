@@ -177,9 +177,9 @@ def model_spec(config, name):
 
 
 def difference(config, name):
-    """Return in words how model `name` of a completed config differs from its defaults."""
-    model, defaults = config["models"][name], config["defaults"]
-    return in_words({key: model[key] for key in defaults if model[key] != defaults[key]})
+    """Return in words how model `name` of a completed config differs from its baseline."""
+    model, baseline = config["models"][name], config["models"][config["baseline"]]
+    return in_words({key: model[key] for key in config["defaults"] if model[key] != baseline[key]})
 
 
 def varying(config):
@@ -197,6 +197,7 @@ def essential(config):
     defaults = config["defaults"]
     kept = {key: value for key, value in config.items() if key not in ("download", "pathvars")}
     return kept | {
+        "dataset": {**config["dataset"], "archive": None},  # a path on one machine; download.sha256 says what it is
         "seeds": sorted(config["seeds"]),
         "training": {key: config["training"][key] for key in ("device", "threads")},
         "models": {

@@ -70,7 +70,7 @@ def for_a_paper(table):
             "95% interval, new images": [
                 f"{100 * row.new_low:.2f} to {100 * row.new_high:.2f}" for row in table.itertuples()
             ],
-            "to the baseline, points": [
+            "minus baseline, points": [
                 "baseline" if pd.isna(value) else f"{100 * value:+.2f}" for value in table["baseline_difference"]
             ],
             "these images": table["verdict"].fillna(""),
