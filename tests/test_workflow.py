@@ -45,7 +45,9 @@ def test_a_run_leaves_what_the_contract_says(study):
     comparisons = pd.read_csv(study.results / "report/comparisons.csv")
     assert comparisons["family"].value_counts().to_dict() == {"pairs": 21, "baseline": 6}
     assert (study.results / "report/accuracy.md").read_text().count("\n") == 2 + 7
-    assert (study.results / "report/accuracy.tex").read_text().startswith("\\begin{tabular}")
+    latex = (study.results / "report/accuracy.tex").read_text()
+    assert latex.startswith("\\begin{tabular}")
+    assert "%" not in latex.replace("\\%", "")  # which would comment out the rest of its line
 
 
 def test_every_epoch_is_a_line_on_the_terminal_and_in_the_log(study):
