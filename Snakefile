@@ -17,4 +17,5 @@ rule all:
     input:
         "<results>/report/index.html",
         "<results>/report/accuracy.csv",
-        expand("<results>/figures/loss_{model}.png", model=config["models"]),
+        "<results>/report/comparisons.csv",
+        all_figures(),

@@ -74,12 +74,20 @@ def dvc_pipeline(folder, seeds):
         trained = [f"{name}.keras", f"{name}.csv", f"{name}.json"]
         stages[f"train_{name}"] = stage(trained, ["zca.npz"])
         stages[f"evaluate_{name}"] = stage([f"{name}.npz", f"{name}_metrics.json"], [trained[0], trained[2], "zca.npz"])
-    for model in MODELS:
-        histories = [f"{model}_{seed}.csv" for seed in range(1, seeds + 1)]
-        stages[f"plot_{model}"] = stage([f"loss_{model}.png"], histories)
-    metrics = [f"{model}_{seed}_metrics.json" for model, seed in runs]
-    stages["compare"] = stage(["accuracy.csv"], metrics)
-    stages["report"] = stage(["index.html"], ["accuracy.csv", *metrics, *(f"loss_{model}.png" for model in MODELS)])
+    seeds_of = {model: [f"{model}_{seed}" for seed in range(1, seeds + 1)] for model in MODELS}
+    figures = ["whitening.png", "curves.png"]
+    stages["plot_whitening"] = stage(figures[:1], ["images.npz", "zca.npz"])
+    for model, names in seeds_of.items():
+        predictions = [f"{name}.npz" for name in {*names, *seeds_of[MODELS[0]]}]  # its own, and the baseline's
+        stages[f"plot_{model}"] = stage([f"loss_{model}.png"], [*(f"{name}.csv" for name in names), *predictions])
+        figures.append(f"loss_{model}.png")
+    metrics = [f"{name}_metrics.json" for names in seeds_of.values() for name in names]
+    predictions = [f"{name}.npz" for names in seeds_of.values() for name in names]
+    histories = [f"{name}.csv" for names in seeds_of.values() for name in names]
+    tables = ["accuracy.csv", "comparisons.csv"]
+    stages["compare"] = stage(tables, [*metrics, *predictions])
+    stages["plot_study"] = stage(["curves.png"], [*tables, *metrics, *predictions, *histories])
+    stages["report"] = stage(["index.html"], [*tables, *metrics, *figures])
     (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
     for command in (["git", "init", "--quiet"], [*DVC, "init", "--quiet"], [*DVC, "repro", "--quiet"]):
         seconds(command, folder)
@@ -115,7 +123,7 @@ def main():
         for seeds in arguments.seeds:
             command = [*SNAKEMAKE, "--dry-run", "--quiet", "all", *config(folder, seeds)]
             rows.append(
-                {"seeds": seeds, "jobs": 14 * seeds + 11, "seconds": min(seconds(command, folder) for _ in range(2))}
+                {"seeds": seeds, "jobs": 14 * seeds + 13, "seconds": min(seconds(command, folder) for _ in range(2))}
             )
     table = pd.DataFrame(rows).set_index("seeds")
     measure.report("dry_run", table)

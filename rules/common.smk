@@ -152,13 +152,62 @@ def growing(megabytes):
     return of_attempt
 
 
-def all_metrics():
-    """Return the metrics.json of every model and seed."""
+def of_all_runs(name):
+    """Return the file `name` of every model and seed."""
     return expand(
-        "<results>/runs/{model}/seed{seed}/metrics.json",
+        "<results>/runs/{model}/seed{seed}/{name}",
         model=config["models"],
         seed=config["seeds"],
+        name=name,
     )
+
+
+def of_seeds(model, name):
+    """Return the file `name` of every seed of a model; `{{model}}` is the rule's own."""
+    return expand("<results>/runs/" + model + "/seed{seed}/" + name, seed=config["seeds"])
+
+
+def test_images_digest(wildcards):
+    """Return the digest of the test images as they were before any whitening."""
+    return checkpoints.prepare.get().output.test_digest
+
+
+def whitened_digests(wildcards):
+    """Return the digests of the whitened training and test images."""
+    whitened = checkpoints.whiten.get().output
+    return [whitened.train_digest, whitened.test_digest]
+
+
+FIGURES = {
+    "curves": "learning curves of all models",
+    "accuracies": "accuracy by model",
+    "differences": "pairwise differences",
+    "classes": "accuracy by class",
+    "calibration": "calibration",
+    "cost": "accuracy against cost",
+}
+FIGURES_OF_MODEL = {
+    "loss": "loss by epoch",
+    "accuracy": "accuracy by epoch",
+    "confusion": "confusion matrix",
+    "mistakes": "surest mistakes",
+}
+FIGURES_OF_WHITENING = {
+    "whitening": "images before and after",
+    "filters": "filters",
+    "eigenvalues": "eigenvalues",
+}
+
+
+def all_figures():
+    """Return every figure of the study."""
+    names = [
+        *FIGURES,
+        *(f"{name}_{model}" for model in config["models"] for name in FIGURES_OF_MODEL),
+    ]
+    if any(model["input"] == "zca" for model in config["models"].values()):
+        names += FIGURES_OF_WHITENING
+    return expand("<results>/figures/{name}.png", name=names)
 
 
 def rows_of_table(wildcards):
@@ -179,21 +228,28 @@ def rows_of_table(wildcards):
 
 
 def study_of_report(wildcards):
-    """Return, as JSON, what the report says about the study besides its table."""
+    """Return, as JSON, what the report says about the study besides its results."""
     return json.dumps(
         {
             "title": config["title"],
             "descriptions": {
                 name: model.get("description", "") for name, model in config["models"].items()
             },
+            "baseline": config["baseline"],
             "defaults": settings.in_words(config["defaults"]),
+            "varying": settings.varying(config),
             "inputs": sorted({model["input"] for model in config["models"].values()}),
+            "validation": sorted(
+                {model["validation_images"] for model in config["models"].values()}
+            ),
             "dataset": config["dataset"]["name"],
             "epsilon": config["whitening"]["epsilon"],
+            "fit_on": config["whitening"]["fit_on"],
             "limits": {
                 name: limit for name, limit in config["limits"].items() if limit is not None
             },
             "published": config["published"] and config["published"]["source"],
+            "config": yaml.safe_dump(settings.essential(config), allow_unicode=True),
         },
         sort_keys=True,
     )

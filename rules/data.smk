@@ -83,7 +83,8 @@ checkpoint whiten:
         runtime=30,
     params:
         epsilon=config["whitening"]["epsilon"],
+        leave_out=settings.left_out_of_whitening(config),
     shell:
         "python {input.code[0]:q} --images {input.images:q} --image-digests {input.digests:q}"
-        " --epsilon {params.epsilon} --output {output.images:q}"
+        " --epsilon {params.epsilon} --leave-out {params.leave_out} --output {output.images:q}"
         " --digests {output.train_digest:q} {output.test_digest:q} > {log:q} 2>&1"

@@ -19,7 +19,8 @@ rule train:
     threads: config["training"]["threads"]
     resources:
         **gpu_of_training(),
-        # No param: how often a training saves its state changes nothing that it computes.
+        # No params: beside whom a training runs, and how often it saves its state, change nothing that it computes.
+        jobs_per_gpu=config["training"]["jobs_per_gpu"],
         checkpoint_epochs=config["training"]["checkpoint_epochs"],
         mem_mb=growing(6000),
         runtime=240,
@@ -31,7 +32,7 @@ rule train:
         ": > {log:q}; trap : TERM;"
         " python {input.code[0]:q} --data {input.data:q} --digest {input.digest:q} --spec {params.spec:q}"
         " --name {wildcards.model} --seed {wildcards.seed} --device {params.device} --threads {threads}"
-        " --checkpoint-epochs {resources.checkpoint_epochs}"
+        " --jobs-per-gpu {resources.jobs_per_gpu} --checkpoint-epochs {resources.checkpoint_epochs}"
         " --model {output.model:q} --history {output.history:q} --provenance {output.provenance:q}"
         " 2>> {log:q} | (trap '' TERM; exec tee -a {log:q})"
 

@@ -36,7 +36,12 @@ def main():
     probabilities = evaluation.forward(model)(network_input(images))
     loss, accuracy = evaluation.loss_and_accuracy(probabilities, labels)
 
-    files.write_npz(arguments.predictions, probabilities=probabilities.astype(np.float16), labels=labels)
+    files.write_npz(
+        arguments.predictions,
+        probabilities=probabilities.astype(np.float16),
+        predicted=probabilities.argmax(axis=1),  # which float16 may not tell
+        labels=labels,
+    )
     parameters = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
     files.write_json(
         arguments.metrics,
@@ -45,6 +50,7 @@ def main():
             "test_accuracy": accuracy,
             "test_images": len(labels),
             "test_digest": digest,
+            "predictions_digest": files.sha256_of(arguments.predictions),
             "parameters": parameters,
             "non_trainable_parameters": model.count_params() - parameters,
             **trained,

@@ -4,10 +4,10 @@ import argparse
 import dataclasses
 import json
 import platform
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from ablation import errors, files, provenance, runtime
+from ablation import datasets, errors, files, provenance, runtime
 from ablation.checkpoint import Checkpoint, checkpoint_of
 from ablation.images import network_input
 from ablation.spec import ModelSpec
@@ -22,14 +22,17 @@ def main():
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--device", choices=["auto", "gpu", "cpu"], required=True)
     parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--jobs-per-gpu", type=int, required=True, help="processes that may be on one GPU at once")
     parser.add_argument("--checkpoint-epochs", type=int, required=True, help="epochs between two saved states")
     parser.add_argument("--model", required=True)
     parser.add_argument("--history", required=True)
     parser.add_argument("--provenance", required=True)
     arguments = parser.parse_args()
     spec = arguments.spec
+    say = partial(print, flush=True)
+    title = f"{arguments.name} seed {arguments.seed}"
 
-    device = runtime.start_tensorflow(arguments.device, arguments.threads)
+    device = runtime.start_tensorflow(arguments.device, arguments.threads, title, arguments.jobs_per_gpu, say)
     import keras
     import pandas as pd
 
@@ -41,8 +44,6 @@ def main():
     policy, why = runtime.dtype_policy(spec.precision)
     keras.config.set_dtype_policy(policy)
     model = network.build(spec, images.shape[1:], int(labels.max()) + 1)
-    say = partial(print, flush=True)
-    title = f"{arguments.name} seed {arguments.seed}"
     say(f"{title}: {model.count_params():,} parameters, on {device}, {policy} ({why})")
 
     def show(epoch):
@@ -66,7 +67,7 @@ def main():
         history = training.train(model, spec, images, labels, arguments.seed, show, checkpoint)
 
         frame = pd.DataFrame([dataclasses.asdict(epoch) for epoch in history])
-        validation_images = len(images) - training.split_point(len(images), spec.validation_split)
+        validation_images = len(images) - datasets.split_point(len(images), spec.validation_split)
         with files.replacing(arguments.model) as temporary:
             model.save(temporary)
         with files.replacing(arguments.history) as temporary:
@@ -78,6 +79,7 @@ def main():
                 **decides,
                 "model_digest": files.sha256_of(arguments.model),
                 "machine": f"{platform.machine()}, {platform.system()}",
+                "finished": datetime.now(UTC).isoformat(timespec="seconds"),
                 "git_revision": provenance.git_revision(),
                 "train_images": len(images) - validation_images,
                 "validation_images": validation_images,

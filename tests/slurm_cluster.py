@@ -89,6 +89,7 @@ class Cluster:
             "SLURM_CONF": str(self.folder / "slurm.conf"),
             "PATH": f"{self.folder}/bin:{os.environ['PATH']}",
         }
+        self.environment.pop("CUDA_VISIBLE_DEVICES", None)  # jobs would inherit it
         self.daemons = {}
         try:
             self._configure()

@@ -132,7 +132,7 @@ def program(images, folder, spec, name="train.py"):
     common = ["--data", images / "zca.npz", "--model", folder / "model.keras", "--provenance", folder / "training.json"]
     if name == "train.py":
         own = ["--digest", images / "train", "--spec", spec, "--name", "m", "--seed", "3", "--device", "cpu"]
-        own += ["--checkpoint-epochs", "1", "--history", folder / "history.csv"]
+        own += ["--jobs-per-gpu", "1", "--checkpoint-epochs", "1", "--history", folder / "history.csv"]
     else:
         own = ["--digest", images / "test", "--predictions", folder / "predictions.npz"]
         own += ["--metrics", folder / "metrics.json"]

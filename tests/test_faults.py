@@ -17,7 +17,7 @@ from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
 from ablation.spec import ModelSpec
-from conftest import Checkout, jobs_in, run_digests
+from conftest import Checkout, run_digests
 
 pytestmark = pytest.mark.faults
 
@@ -145,7 +145,9 @@ STAGES = {
     "whiten": ["data/zca.npz"],
     "train": [f"{RUN.format('plain')}/model.keras"],
     "evaluate": [f"{RUN.format('plain')}/predictions.npz"],
-    "plot_loss": ["figures/loss_plain.png"],
+    "plot_model": ["figures/loss_plain.png"],
+    "plot_whitening": ["figures/eigenvalues.png"],
+    "plot_study": ["figures/curves.png"],
     "compare": ["report/accuracy.csv"],
     "report": ["report/index.html"],
 }
@@ -234,8 +236,8 @@ def test_out_of_memory(whitened):
     spec = ModelSpec("zca", "float32", (4096, 8, 8, 8), "none", (0, 0, 0), 1.0, 0.0, 1, 1000, 0.1)
     train = ["scripts/train.py", "--data", data / "zca.npz", "--digest", data / "zca.train.sha256"]
     train += ["--spec", spec.to_json(), "--name", "wide", "--seed", "1", "--device", "cpu", "--threads", "1"]
-    train += ["--checkpoint-epochs", "1", "--model", made / "model.keras", "--history", made / "history.csv"]
-    train += ["--provenance", made / "training.json"]
+    train += ["--jobs-per-gpu", "1", "--checkpoint-epochs", "1", "--model", made / "model.keras"]
+    train += ["--history", made / "history.csv", "--provenance", made / "training.json"]
     assert starved(whitened, 12_000_000_000, *train).returncode != 0  # TensorFlow on a CPU crashes, without a word
     assert [path for path in made.rglob("*") if path.is_file() and path.name != "checkpoint.lock"] == []
 
@@ -303,7 +305,7 @@ ALIKE = {
 
 
 def mutated(config, draw):
-    """Return a copy of a config in which one thing is changed: a key added, or a value exchanged for one alike or odd."""
+    """Return a copy of a config with one change: a key added, or a value exchanged for one alike or odd."""
     config = copy.deepcopy(config)
     places = [(config, key) for key in config]
     for holder, key in places:
@@ -323,20 +325,23 @@ def mutated(config, draw):
 )
 @given(data=st.data())
 def test_fifty_mutations_of_the_config(fuzzed, data):
-    """Each is refused in one line, or accepted, and then the plan of its jobs is whole."""
-    whole = {"title": "Study", "seeds": [1], "limits": {"epochs": 2, "test_images": 50}, "pathvars": {"logs": "logs"}}
+    """Each is refused in one line, or accepted and run, to its end or to one line of what a job can't do."""
+    whole = {"title": "Study", "seeds": [1], "limits": {"epochs": 1, "test_images": 50}, "pathvars": {"logs": "logs"}}
     model = {"input": "zca", "precision": "float32", "dropout": [0.1, 0.1, 0.1], "decay": 0.1, "validation_split": 0.2}
-    config = mutated(SMALL | whole | {"models": {"plain": model}}, data.draw)
+    small = SMALL | {"defaults": SMALL["defaults"] | {"batch_size": 64}}
+    config = mutated(small | whole | {"models": {"plain": model}}, data.draw)
     fuzzed.write("config.yaml", config)
-    run = fuzzed.snakemake("--dry-run")
+    run = fuzzed.snakemake()
     assert "Traceback" not in run.stdout, run.stdout
     if run.returncode:
-        lines = [line for line in run.stdout.splitlines() if line.startswith(("config error: ", "error: "))]
+        # Snakemake reads pathvars before any rule of ours, and refuses them in a line of its own.
+        marks = ("config error: ", "error: ", "Pathvars have to be ")
+        lines = {line.strip() for line in run.stdout.splitlines() if line.strip().startswith(marks)}
         assert len(lines) == 1, run.stdout
-        print(f"\nrefused: {lines[0]}", end="")
+        print(f"\nrefused: {lines.pop()}", end="")
     else:
-        assert "report" in jobs_in(run.stdout), run.stdout
-        print("\naccepted", end="")
+        assert fuzzed.jobs() == set()
+        print("\naccepted and run", end="")
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,9 @@ import pytest
 from conftest import DIGITS, MODELS, Checkout, jobs_in
 
 SEEDS = [1, 2]
-PLOTS = {f"plot_loss {model}" for model in MODELS}
-REPORT = {"compare", "report"}
+PLOTS = {f"plot_model {model}" for model in MODELS}
+STUDY_PLOTS = {"plot_study", "report"}
+REPORT = {"compare"} | STUDY_PLOTS
 
 
 def runs(models=MODELS, seeds=SEEDS):
@@ -18,10 +19,11 @@ def runs(models=MODELS, seeds=SEEDS):
 
 def rows_of(model):
     """Return all that a model's results go through."""
-    return runs([model]) | {f"plot_loss {model}"} | REPORT
+    return runs([model]) | {f"plot_model {model}"} | REPORT
 
 
 EVALUATIONS = {job for job in runs() if job.startswith("evaluate")}
+WHITENING = {"whiten", "plot_whitening"}
 BELOW_WHITENING = runs() | PLOTS | REPORT
 
 # ruff: noqa: E501  a row a line
@@ -36,22 +38,27 @@ CONFIG = [
     ("a seed added", {"seeds": [1, 2, 3]}, runs(seeds=[3]) | PLOTS | REPORT),
     ("a seed removed", {"seeds": [2]}, PLOTS | REPORT),
     ("order of seeds", {"seeds": [2, 1]}, set()),
-    ("whitening.epsilon", {"whitening": {"epsilon": 0.1}}, {"whiten"} | BELOW_WHITENING),
-    ("another dataset", {"dataset": {"shuffle_seed": 1}}, {"prepare", "whiten"} | BELOW_WHITENING),
+    ("whitening.epsilon", {"whitening": {"epsilon": 0.1}}, WHITENING | BELOW_WHITENING),
+    ("whitening.fit_on", {"whitening": {"fit_on": "train"}}, WHITENING | BELOW_WHITENING),
+    ("another dataset", {"dataset": {"shuffle_seed": 1}}, {"prepare"} | WHITENING | BELOW_WHITENING),
     ("a title", {"title": "Another"}, {"report"}),
     ("a description", {"models": {"model5": {"description": "Another"}}}, {"report"}),
+    ("another baseline", {"baseline": "model5"}, PLOTS | REPORT),
+    ("validation images of model5", {"models": {"model5": {"validation_images": "by_seed"}}}, rows_of("model5")),
     ("training.device", {"training": {"device": "auto"}}, BELOW_WHITENING),
     ("training.checkpoint_epochs", {"training": {"checkpoint_epochs": 5}}, set()),
+    ("training.jobs_per_gpu", {"training": {"jobs_per_gpu": 2}}, set()),
     ("download.sources", {"download": {"sources": ["http://localhost/"]}}, set()),  # the digits need no download
 ]  # fmt: skip
 
 CODE = [
     ("the network builder", "scripts/ablation/network.py", BELOW_WHITENING),
     ("the training loop", "scripts/ablation/training.py", BELOW_WHITENING),
-    ("the whitening", "scripts/ablation/whitening.py", {"whiten"} | BELOW_WHITENING),  # see the test of identical bytes
-    ("the evaluation program", "scripts/evaluate.py", EVALUATIONS | REPORT),
+    ("the whitening", "scripts/ablation/whitening.py", WHITENING | BELOW_WHITENING),  # see the test of identical bytes
+    ("the evaluation program", "scripts/evaluate.py", EVALUATIONS | PLOTS | REPORT),
     ("the download", "scripts/ablation/download.py", set()),
-    ("the plots", "scripts/ablation/figures.py", PLOTS | {"report"}),
+    ("the plots", "scripts/ablation/figures.py", PLOTS | STUDY_PLOTS | {"plot_whitening"}),
+    ("the statistics", "scripts/ablation/statistics.py", REPORT),
     ("the report's template", "scripts/ablation/templates/report.html.j2", {"report"}),
     ("the table", "scripts/ablation/table.py", REPORT),
     ("the reading of the config", "scripts/ablation/settings.py", set()),
@@ -142,5 +149,5 @@ def test_other_test_images_are_evaluated_and_nothing_is_trained(study, tmp_path)
     fewer = clone.write("fewer.yaml", {"limits": {"test_images": 200, "epochs": 1}})
     run = clone.snakemake(*DIGITS, fewer)
     assert run.returncode == 0, run.stdout
-    assert jobs_in(run.stdout) == {"prepare", "whiten"} | EVALUATIONS | PLOTS | REPORT
+    assert jobs_in(run.stdout) == {"prepare"} | WHITENING | EVALUATIONS | PLOTS | REPORT
     assert clone.jobs(*DIGITS, fewer) == set()

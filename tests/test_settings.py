@@ -64,6 +64,7 @@ WRONG = [
     ("seeds", 3, "seeds: 3 is a number; it has to be a list"),
     ("limits.train_images", 1.5, "limits.train_images: 1.5 is a number; it has to be a whole number or null"),
     ("download.sha256", "abc", "download.sha256: 'abc' is not possible; it has to match ^[0-9a-f]{64}"),
+    ("baseline", "model99", "baseline: no such model 'model99'; did you mean 'model"),
     ("published.models.model99", {"accuracy": 0.5}, "published.models.model99: no such model; did you mean 'model"),
 ]
 
@@ -113,6 +114,18 @@ def test_numbers_spelled_as_text_are_numbers(shipped_config, schema):
 def test_other_spellings_are_no_numbers(shipped_config, schema, text):
     with pytest.raises(InputError, match="it has to be a whole number"):
         settings.complete(changed(shipped_config, "models.model5.epochs", text), schema)
+
+
+def test_a_whitening_that_leaves_out_the_validation_images(shipped_config, schema):
+    """It takes one validation part for all models that see whitened images; those on raw pixels don't matter."""
+    config = changed(shipped_config, "whitening.fit_on", "train")
+    raw = changed(config, "models.raw", {"input": "raw", "validation_split": 0.3, "validation_images": "by_seed"})
+    assert settings.left_out_of_whitening(settings.complete(shipped_config, schema)) == 0
+    assert settings.left_out_of_whitening(settings.complete(raw, schema)) == 0.1
+    with pytest.raises(InputError, match=r"models.model5.validation_split: 0.2, but model2 has 0.1"):
+        settings.complete(changed(config, "models.model5.validation_split", 0.2), schema)
+    with pytest.raises(InputError, match=r"models.model5.validation_images: has to be last"):
+        settings.complete(changed(config, "models.model5.validation_images", "by_seed"), schema)
 
 
 def test_a_limit_cuts_every_model(shipped_config, schema):

@@ -1,41 +1,95 @@
-"""The table's arithmetic and order."""
+"""The table's arithmetic, order and texts."""
 
 import numpy as np
 import pytest
 
-from ablation import table
+from ablation import statistics, table
+from test_statistics import runs_with
 
-
-def a_run(model, seed, accuracy, loss=1.0):
-    return {
-        "model": model,
-        "seed": seed,
-        "parameters": 10,
-        "test_loss": loss,
-        "test_accuracy": accuracy,
-        "seconds": 60.0,
-    }
-
-
+SEEDS = [1, 2, 3, 4, 5]
+ACCURACIES = {
+    "a": [0.70, 0.71, 0.72, 0.73, 0.74],
+    "b": [0.80, 0.81, 0.82, 0.83, 0.84],
+    "c": [0.69, 0.72, 0.71, 0.74, 0.73],
+}
 MODELS = {
-    "a": {"differs": "", "epochs": 2, "published_loss": 0.5, "published_accuracy": 0.6},
+    "a": {"differs": "", "epochs": 2, "published_loss": 0.5, "published_accuracy": 0.75},
     "b": {"differs": "decay 0", "epochs": 3, "published_loss": None, "published_accuracy": None},
+    "c": {
+        "differs": "batch_normalization before relu",
+        "epochs": 2,
+        "published_loss": None,
+        "published_accuracy": None,
+    },
 }
 
 
+def a_study(accuracies, seeds=SEEDS):
+    """Return (metrics, comparisons, table) of runs with these accuracies by model; the first is the baseline."""
+    metrics = [
+        {
+            "model": model,
+            "seed": seed,
+            "parameters": 10_000,
+            "test_loss": 1 - accuracy,
+            "test_accuracy": accuracy,
+            "seconds": 60.0,
+        }
+        for model, of_model in accuracies.items()
+        for seed, accuracy in zip(seeds, of_model, strict=False)
+    ]
+    runs = {model: runs_with(of_model[: len(seeds)]) for model, of_model in accuracies.items()}
+    comparisons = statistics.comparisons(runs, next(iter(runs)))
+    models = {model: MODELS[model] for model in accuracies}
+    return metrics, comparisons, table.accuracy_table(metrics, models, runs, comparisons)
+
+
 def test_means_over_seeds_best_first():
-    runs = [a_run("a", 2, 0.5), a_run("b", 1, 0.8, loss=0.25), a_run("a", 1, 0.7), a_run("b", 2, 0.6, loss=0.75)]
-    result = table.accuracy_table(runs, MODELS).set_index("model")
-    assert list(result.index) == ["b", "a"]
-    assert result.loc["a", "test_accuracy"] == pytest.approx(0.6)
-    assert result.loc["a", "test_accuracy_sd"] == pytest.approx(np.std([0.5, 0.7], ddof=1))
-    assert result.loc["a", "difference"] == pytest.approx(0.0)
-    assert result.loc["b", "test_loss"] == pytest.approx(0.5)
-    assert result.loc["b", "seeds"] == 2
-    assert np.isnan(result.loc["b", "difference"])
-
-
-def test_one_seed_has_no_deviation():
-    result = table.accuracy_table([a_run("a", 1, 0.5)], {"a": MODELS["a"]})
-    assert np.isnan(result["test_accuracy_sd"].item())
+    _, _, result = a_study(ACCURACIES)
     assert list(result.columns) == table.COLUMNS
+    assert list(result["model"]) == ["b", "a", "c"]
+    rows = result.set_index("model")
+    assert rows.loc["a", "test_accuracy"] == pytest.approx(0.72)
+    assert rows.loc["a", "test_accuracy_sd"] == pytest.approx(np.std(ACCURACIES["a"], ddof=1))
+    assert rows.loc["a", "published_difference"] == pytest.approx(-0.03)
+    assert rows.loc["b", "test_loss"] == pytest.approx(0.18)
+    assert rows.loc["b", "seeds"] == 5
+    assert np.isnan(rows.loc["b", "published_difference"])
+
+
+def test_verdicts_against_the_baseline_which_has_none():
+    rows = a_study(ACCURACIES)[2].set_index("model")
+    assert rows.loc["b", "baseline_difference"] == pytest.approx(0.1)
+    assert rows.loc["b", "verdict"] == "better"
+    assert rows.loc["c", "verdict"] == "not distinguishable"
+    assert np.isnan(rows.loc["a", "baseline_difference"])
+    assert rows["verdict"].isna().tolist() == [False, True, False]
+
+
+def test_one_model_alone():
+    _, comparisons, result = a_study({"a": ACCURACIES["a"]}, seeds=[1])
+    assert comparisons.empty
+    assert np.isnan(result["test_accuracy_sd"].item())
+    assert result["new_low"].item() < 0.70 < result["new_high"].item()
+
+
+def test_a_csv_is_read_back_as_it_was(tmp_path):
+    """Names of models and verdicts stay text, whatever they look like."""
+    _, _, result = a_study(ACCURACIES)
+    result.loc[0, "model"] = "nan"
+    result.to_csv(tmp_path / "accuracy.csv", index=False)
+    again = table.read(tmp_path / "accuracy.csv")
+    assert again["model"].tolist() == ["nan", "a", "c"]
+    assert again["verdict"].tolist() == ["better", "", "not distinguishable"]
+    assert again["test_accuracy"].tolist() == pytest.approx(result["test_accuracy"].tolist())
+
+
+def test_texts_for_a_paper():
+    texts = table.for_a_paper(a_study(ACCURACIES)[2]).set_index("model")
+    assert texts.loc["b", "accuracy, %"] == "82.00 ± 1.58"
+    assert texts.loc["b", "minus baseline, points"] == "+10.00"
+    assert texts.loc["a", "minus baseline, points"] == "baseline"
+    assert texts.loc["c", "these images"] == "not distinguishable"
+    alone = table.for_a_paper(a_study(ACCURACIES, seeds=[1])[2]).set_index("model")
+    assert alone.loc["b", "accuracy, %"] == "80.00"
+    assert alone.loc["b", "new images"] == "too few seeds"

@@ -69,6 +69,26 @@ def test_steps_are_those_of_keras(tensorflow, spec, data):
     assert history[1].val_accuracy == pytest.approx(val_accuracy)
 
 
+def test_validation_images_are_the_last_ones_or_drawn_by_the_seed(tensorflow, spec, data):
+    """Drawn ones are the last of a permutation by the seed; and what validates is not trained on, as NaN shows."""
+    images, labels = data
+    by_seed = dataclasses.replace(spec, validation_images="by_seed", epochs=1)
+    last = dataclasses.replace(spec, epochs=1)
+    for seed in (1, 2):
+        shuffled = np.random.default_rng([seed, 0]).permutation(50)
+        weights, history = run(last, (images[shuffled], labels[shuffled]), seed)
+        drawn_weights, drawn_history = run(by_seed, data, seed)
+        for a, b in zip(weights, drawn_weights, strict=True):
+            np.testing.assert_array_equal(a, b)
+        assert history[0].val_loss == drawn_history[0].val_loss
+    poisoned = images.copy()
+    poisoned[45:] = np.nan
+    _, (epoch,) = run(last, (poisoned, labels))
+    assert np.isfinite(epoch.loss)
+    with pytest.raises(InputError, match="the loss is nan"):
+        run(by_seed, (poisoned, labels))
+
+
 def test_history(tensorflow, spec, data):
     _, history = run(spec, data)
     assert [row.epoch for row in history] == [1, 2]
@@ -101,7 +121,7 @@ def test_a_loss_that_is_no_number_stops(tensorflow, spec, data):
 
 
 def test_a_split_that_leaves_nothing(tensorflow):
-    from ablation.training import split_point
+    from ablation.datasets import split_point
 
     assert split_point(50_000, 0.1) == 45_000
     with pytest.raises(InputError, match="leaves one part empty"):

@@ -62,3 +62,14 @@ def test_the_mean_does_not_saturate():
 def test_constant_pixels_give_no_nan(images):
     images[:, 0] = 7
     assert np.isfinite(whitening.apply(whitening.fit(images, 1e-6), images)).all()
+
+
+def test_filters_of_the_middle_pixel(images):
+    """Their products with an image are the channels of its whitened middle pixel."""
+    zca = whitening.fit(images, 0.1)
+    filters = whitening.centre_filters(zca, (8, 8, 3))
+    assert filters.shape == (3, 8, 8, 3)
+    centred = images[0] / 255 - zca.mean
+    np.testing.assert_allclose(
+        (filters * centred).sum(axis=(1, 2, 3)), whitening.apply(zca, images[:1])[0, 4, 4], atol=1e-4
+    )

@@ -133,4 +133,17 @@ def permuted(dataset, seed, train_images=None, test_images=None):
         y_test=dataset.y_test[:test_images],
     )
     check_classes("limits.train_images", cut)
+    if len(cut.x_test) < 2:
+        raise InputError(f"{len(cut.x_test)} test image: there have to be two at least, or nothing can be compared")
     return cut
+
+
+def split_point(n, validation_split):
+    """Return how many of n images are trained on, as Keras splits them; the rest validates.
+
+    Raises InputError where one of the two would be empty.
+    """
+    at = int(n * (1 - validation_split))
+    if at in (0, n):
+        raise InputError(f"validation_split: {validation_split} of {n} training images leaves one part empty")
+    return at

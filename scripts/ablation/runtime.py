@@ -3,10 +3,11 @@
 import os
 from pathlib import Path
 
+from ablation import gpus
 from ablation.errors import InputError
 
 
-def start_tensorflow(device, threads):
+def start_tensorflow(device, threads, what="", jobs_per_gpu=1, say=print):
     """Start TensorFlow on `device` ("auto", "gpu", "cpu") with `threads` CPU threads.
 
     Thread counts are read by oneDNN, OpenMP and BLAS when they load, so this comes before
@@ -14,14 +15,19 @@ def start_tensorflow(device, threads):
     operations are deterministic; on a GPU they are not, since XLA has no deterministic gradient
     of a max-pool.
 
+    Unless `device` is "cpu", a GPU is leased until the process ends; `what`, `jobs_per_gpu` and `say`
+    are as in `gpus.lease`.
+
     Returns the name of the device that TensorFlow will use, as a user would say it.
-    Raises InputError for "gpu" where TensorFlow sees none.
+    Raises InputError for "gpu" where TensorFlow sees none, and as `gpus.lease` does.
     """
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"  # errors only
     for library in ("OMP", "MKL", "OPENBLAS"):
         os.environ[f"{library}_NUM_THREADS"] = str(threads)
     if device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    else:
+        lease = gpus.lease(what, jobs_per_gpu, say)
     os.environ["KERAS_BACKEND"] = "tensorflow"
 
     import tensorflow as tf
@@ -29,18 +35,21 @@ def start_tensorflow(device, threads):
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     tf.config.experimental.enable_tensor_float_32_execution(False)  # float32 means float32, on every GPU
-    gpus = tf.config.list_physical_devices("GPU")
-    if gpus:
-        for gpu in gpus:
+    seen = tf.config.list_physical_devices("GPU")
+    if seen:
+        for gpu in seen:
             tf.config.experimental.set_memory_growth(gpu, True)
-        return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
+        return tf.config.experimental.get_device_details(seen[0]).get("device_name", "GPU")
     tf.config.experimental.enable_op_determinism()
-    if device == "gpu":
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "not set")
-        raise InputError(
-            f"training.device is gpu, but TensorFlow {tf.__version__} sees no GPU (CUDA_VISIBLE_DEVICES: {visible}); "
-            "install it with CUDA ('make gpu'), or set training.device to cpu or auto"
-        )
+    if device != "cpu":
+        lease.give_back()
+        unseen = f"TensorFlow {tf.__version__} sees no GPU, looking for {lease.found}"
+        if device == "gpu":
+            raise InputError(
+                f"training.device is gpu, but {unseen}; "
+                "install it with CUDA ('make gpu'), or set training.device to cpu or auto"
+            )
+        say(f"{what}: training.device is auto: on the CPU, as {unseen}")
     return f"CPU, {threads} thread{'s' if threads > 1 else ''}"
 
 

@@ -43,8 +43,12 @@ def complete(config, schema):
     for name in (config["published"] or {"models": {}})["models"]:
         if name not in config["models"]:
             raise InputError(f"published.models.{name}: no such model; {_nearest(name, config['models'])}")
+    baseline = config["baseline"] = config["baseline"] or next(iter(config["models"]))
+    if baseline not in config["models"]:
+        raise InputError(f"baseline: no such model {baseline!r}; {_nearest(baseline, config['models'])}")
     for name, model in config["models"].items():
         config["models"][name] = {**config["defaults"], **model}
+    left_out_of_whitening(config)
     for model in (config["defaults"], *config["models"].values()):
         model["epochs"] = min(model["epochs"], config["limits"]["epochs"] or model["epochs"])
     return config
@@ -146,15 +150,61 @@ def _type_name(value):
     return TYPE_NAMES["number"]
 
 
+def left_out_of_whitening(config):
+    """Return the share of the training images, from the end, that the whitening is not fitted on.
+
+    Raises InputError where whitening.fit_on is "train" and the models don't agree on what that is.
+    """
+    if config["whitening"]["fit_on"] == "train_and_validation":
+        return 0.0
+    whitened = {name: model for name, model in config["models"].items() if model["input"] == "zca"}
+    first = next(iter(whitened), None)
+    for name, model in whitened.items():
+        if model["validation_images"] != "last":
+            raise InputError(f"models.{name}.validation_images: has to be last where whitening.fit_on is train")
+        share, of_first = model["validation_split"], whitened[first]["validation_split"]
+        if share != of_first:
+            raise InputError(
+                f"models.{name}.validation_split: {share:g}, but {first} has {of_first:g};"
+                " whitening.fit_on train needs one for all"
+            )
+    return whitened[first]["validation_split"] if whitened else 0.0
+
+
 def model_spec(config, name):
     """Return the ModelSpec of model `name` of a completed config."""
     return ModelSpec.of({key: config["models"][name][key] for key in config["defaults"]})
 
 
 def difference(config, name):
-    """Return in words how model `name` of a completed config differs from its defaults."""
-    model, defaults = config["models"][name], config["defaults"]
-    return in_words({key: model[key] for key in defaults if model[key] != defaults[key]})
+    """Return in words how model `name` of a completed config differs from its baseline."""
+    model, baseline = config["models"][name], config["models"][config["baseline"]]
+    return in_words({key: model[key] for key in config["defaults"] if model[key] != baseline[key]})
+
+
+def varying(config):
+    """Return, by key, the settings in which the models of a completed config are not all alike, in words by model."""
+    models = config["models"]
+    return {
+        key: {name: _value_in_words(model[key]) for name, model in models.items()}
+        for key in config["defaults"]
+        if any(model[key] != models[config["baseline"]][key] for model in models.values())
+    }
+
+
+def essential(config):
+    """Return a config that completes to what decides the results of `config`, a completed one, and says no more."""
+    defaults = config["defaults"]
+    kept = {key: value for key, value in config.items() if key not in ("download", "pathvars")}
+    return kept | {
+        "dataset": {**config["dataset"], "archive": None},  # a path on one machine; download.sha256 says what it is
+        "seeds": sorted(config["seeds"]),
+        "training": {key: config["training"][key] for key in ("device", "threads")},
+        "models": {
+            name: {key: value for key, value in model.items() if key not in defaults or value != defaults[key]}
+            for name, model in config["models"].items()
+        },
+    }
 
 
 def in_words(settings):

@@ -18,6 +18,7 @@ class ModelSpec:
     epochs: int
     batch_size: int
     validation_split: float
+    validation_images: str
 
     @classmethod
     def of(cls, settings):

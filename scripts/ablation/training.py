@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 import tensorflow as tf
 
+from ablation.datasets import split_point
 from ablation.errors import InputError, Interrupted
 from ablation.evaluation import forward, loss_and_accuracy
 from ablation.losses import clipped_categorical_crossentropy
@@ -46,24 +47,13 @@ class Progress:
         return cls(**{**state, "history": [Epoch(**row) for row in state["history"]]})
 
 
-def split_point(n, validation_split):
-    """Return how many of n images are trained on, as Keras splits them; the rest validates.
-
-    Raises InputError where one of the two would be empty.
-    """
-    at = int(n * (1 - validation_split))
-    if at in (0, n):
-        raise InputError(f"validation_split: {validation_split} of {n} training images leaves one part empty")
-    return at
-
-
 def train(model, spec, images, labels, seed, on_epoch, checkpoint=None):
     """Train `model` for spec.epochs and return the list of its Epochs.
 
     images: (n, height, width, 3) float32; labels: (n,) int64; the last spec.validation_split
-    of them are validation images. Every epoch visits the training images in an order drawn
-    from (seed, epoch), the last batch short where they don't divide. `on_epoch(Epoch)` is
-    called after each.
+    of them are validation images, with spec.validation_images "by_seed" after a permutation drawn
+    from the seed. Every epoch visits the training images in an order drawn from (seed, epoch),
+    the last batch short where they don't divide. `on_epoch(Epoch)` is called after each.
 
     checkpoint: the Checkpoint that the training goes on from and saves its state to. What it
     computes is, bit for bit on the CPU, what it computes without an interruption.
@@ -72,6 +62,9 @@ def train(model, spec, images, labels, seed, on_epoch, checkpoint=None):
     so and the state is saved.
     """
     at = split_point(len(images), spec.validation_split)
+    if spec.validation_images == "by_seed":
+        shuffled = np.random.default_rng([seed, 0]).permutation(len(images))  # epochs count from 1
+        images, labels = images[shuffled], labels[shuffled]
     val_images, val_labels = tf.constant(images[at:]), labels[at:]
     images, labels = tf.constant(images[:at]), tf.constant(labels[:at], tf.int32)
     on_gpu = bool(tf.config.list_logical_devices("GPU"))

@@ -68,3 +68,14 @@ def apply(zca, images):
         block = (scale(images[start : start + BLOCK]) - zca.mean).reshape(-1, flat.shape[1])
         np.matmul(block, zca.filters, out=flat[start : start + BLOCK])
     return whitened
+
+
+def centre_filters(zca, shape):
+    """Return what whitening makes of the middle pixel: a (channels, height, width, channels) float32 array.
+
+    shape: (height, width, channels) of the images. Entry [k] is the row of the filters, as an image,
+    whose product with an image is channel k of its whitened middle pixel.
+    """
+    height, width, channels = shape
+    middle = (height // 2 * width + width // 2) * channels
+    return zca.filters[middle : middle + channels].reshape(channels, *shape)

@@ -1,0 +1,98 @@
+"""The report in a real browser: read, sorted, by keyboard, on a phone, in the dark, by a checker of accessibility."""
+
+import shutil
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
+
+CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium here (Debian's package chromium)")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_report(browser, study):
+    """Open the report of the finished study at a width; the page notes what it asks for and complains of."""
+
+    def open_report(width=1280, scheme="light"):
+        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        page.asked, page.complaints = [], []
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.on("console", lambda message: page.complaints.append(message.text))
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.goto((study.results / "report/index.html").as_uri())
+        return page
+
+    return open_report
+
+
+def test_nothing_is_asked_of_a_network_and_nothing_complained_of(open_report):
+    page = open_report()
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    page.wait_for_function("[...document.images].every(image => { image.loading = 'eager'; return image.complete })")
+    broken = page.evaluate("[...document.images].filter(image => !image.naturalWidth || !image.alt).length")
+    assert broken == 0
+    assert page.evaluate("document.images.length") == 6 + 3 + 7 * 4
+    assert [url for url in page.asked if not url.startswith(("file:", "data:"))] == []
+    assert page.complaints == []
+
+
+def column(page, number):
+    return page.evaluate(
+        "number => [...document.querySelector('table').tBodies[0].rows].map(row => row.cells[number].dataset.value)",
+        number,
+    )
+
+
+def test_a_heading_sorts_by_mouse_and_by_keyboard(open_report):
+    page = open_report()
+    assert column(page, 1) == sorted(column(page, 1), key=float, reverse=True)  # best first, as it comes
+    assert page.locator("th[aria-sort=descending]").first.inner_text().startswith("test accuracy")
+    parameters = page.get_by_role("button", name="para")
+    parameters.click()
+    at = page.evaluate("[...document.querySelectorAll('th')].findIndex(each => each.ariaSort)")
+    assert column(page, at) == sorted(column(page, at), key=float, reverse=True)
+    parameters.focus()
+    page.keyboard.press("Enter")
+    assert column(page, at) == sorted(column(page, at), key=float)
+    assert page.locator("th[aria-sort]").count() == 1
+    page.get_by_role("button", name="model").first.click()
+    assert column(page, 0) == [f"model{number}" for number in range(2, 9)]
+
+
+def test_a_row_can_be_linked_to(open_report, study):
+    page = open_report()
+    page.goto((study.results / "report/index.html").as_uri() + "#row-model5")
+    assert page.evaluate("document.querySelector(':target').cells[0].dataset.value") == "model5"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_serious_problem_of_accessibility(open_report, scheme):
+    page = open_report(scheme=scheme)
+    page.evaluate("document.querySelectorAll('details').forEach(each => (each.open = true))")
+    found = Axe().run(page).response["violations"]
+    assert [f"{each['id']}: {each['help']}" for each in found if each["impact"] in ("serious", "critical")] == []
+
+
+@pytest.mark.parametrize("width", [390, 768, 1280])
+def test_only_tables_scroll_sideways(open_report, width):
+    page = open_report(width)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_it_prints(open_report):
+    page = open_report()
+    assert page.pdf(format="A4").startswith(b"%PDF")
+
+
+def test_it_is_small(study):
+    """At most 10 MB for seven models, of which the pictures are nearly all."""
+    assert (study.results / "report/index.html").stat().st_size < 10_000_000

@@ -1,0 +1,264 @@
+"""The statistics against textbooks, other formulas, and simulated studies whose truth is known."""
+
+from itertools import combinations, product
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from ablation import statistics
+from ablation.statistics import Runs, accuracy_of, comparisons, seeds_needed
+
+SEEDS, SEED_DEVIATION, IMAGE_DEVIATION = 5, 0.02, 1.5  # deviations on the scale of the probit model
+
+
+def simulate(rng, models, seeds, images, effect=0.0, own=0.0, spread=1.0):
+    """Return Runs by model of one study under a probit model with crossed random seeds and images.
+
+    A run is right on an image where 1.6 + its model's effect (in points, for all but the first model) +
+    its seed's + the image's + the image's for this model + noise exceeds zero. The seeds of all but the
+    first model vary `spread` times as much; their level makes up for what that does to their mean.
+    """
+    difficulty = IMAGE_DEVIATION * rng.standard_normal(images, dtype=np.float32)
+    runs, by_images = {}, {}
+    for number in range(models):
+        level = 1.6 + (shift_of(effect) if number else 0.0) + difficulty
+        level = level + own * rng.standard_normal(images, dtype=np.float32)
+        by_images[f"m{number}"] = stats.norm.cdf(level / np.sqrt(1 + SEED_DEVIATION**2)).mean()
+        deviation = SEED_DEVIATION * (spread if number else 1.0)
+        level = level * np.sqrt((1 + deviation**2) / (1 + SEED_DEVIATION**2))
+        of_seed = deviation * rng.standard_normal((seeds, 1), dtype=np.float32)
+        runs[f"m{number}"] = Runs.of(rng.standard_normal((seeds, images), dtype=np.float32) < level + of_seed)
+    return runs, by_images
+
+
+def population_accuracy(own=0.0, shift=0.0):
+    """Return the accuracy over all seeds and images that `simulate` draws from."""
+    return stats.norm.cdf((1.6 + shift) / np.sqrt(1 + SEED_DEVIATION**2 + IMAGE_DEVIATION**2 + own**2))
+
+
+def shift_of(points):
+    """Return the shift of the probit model that raises the population's accuracy by so many points."""
+    scale = np.sqrt(1 + SEED_DEVIATION**2 + IMAGE_DEVIATION**2)
+    return stats.norm.ppf(population_accuracy() + points / 100) * scale - 1.6
+
+
+def runs_with(accuracies, images=1000):
+    """Return Runs whose seeds have exactly these accuracies, wrong on the last images."""
+    return Runs.of(np.arange(images) < np.round(np.array(accuracies)[:, None] * images))
+
+
+def against_baseline(**runs):
+    """Return the comparisons of the first family as a list of rows."""
+    table = comparisons(runs, next(iter(runs)))
+    return [row for _, row in table[table["family"] == "baseline"].iterrows()]
+
+
+A, B, C = [0.70, 0.71, 0.72, 0.73, 0.74], [0.75, 0.76, 0.77, 0.78, 0.79], [0.70, 0.72, 0.74, 0.73, 0.715]
+
+
+def test_five_against_five_all_above():
+    """Of the 252 ways to split ten into two fives, two are as extreme: p = 2 / 252."""
+    (row,) = against_baseline(a=runs_with(A), b=runs_with(B))
+    assert row["difference"] == pytest.approx(0.05)
+    assert row["p"] == row["smallest_p"] == pytest.approx(2 / 252)
+    assert row["probability_better"] == 1
+    assert (row["verdict"], row["mcnemar_p"]) == ("better", pytest.approx(np.nan, nan_ok=True))
+    (turned,) = against_baseline(b=runs_with(B), a=runs_with(A))
+    assert turned["difference"] == pytest.approx(-0.05)
+    assert (turned["verdict"], turned["probability_better"]) == ("worse", 0)
+
+
+def test_intervals_on_these_images_are_students_and_welchs():
+    (row,) = against_baseline(a=runs_with(A), c=runs_with(C))
+    expected = stats.ttest_ind(C, A, equal_var=False).confidence_interval()
+    assert (row["low"], row["high"]) == (pytest.approx(expected.low), pytest.approx(expected.high))
+    one = accuracy_of(runs_with(A))
+    expected = stats.ttest_1samp(A, 0).confidence_interval()
+    assert (one["low"], one["high"]) == (pytest.approx(expected.low), pytest.approx(expected.high))
+    assert one["test_accuracy_sd"] == pytest.approx(np.std(A, ddof=1))
+
+
+def test_probability_better_counts_pairs_and_half_the_ties():
+    (row,) = against_baseline(a=runs_with(A), c=runs_with(C))
+    wins = sum((c > a) + 0.5 * (c == a) for c, a in product(C, A))
+    assert row["probability_better"] == pytest.approx(wins / 25)
+    assert row["verdict"] == "not distinguishable"
+
+
+def test_mcnemar_with_one_seed():
+    """20 images that only one of two networks gets right, 5 that only the other does: a sign test."""
+    first, second = np.ones((1, 100), bool), np.ones((1, 100), bool)
+    first[0, :20], second[0, 20:25] = False, False
+    (row,) = against_baseline(a=Runs.of(first), b=Runs.of(second))
+    assert row["mcnemar_p"] == pytest.approx(stats.binomtest(5, 25).pvalue)
+    assert row["mcnemar_p"] == pytest.approx(0.004077, abs=1e-6)
+    assert row["difference"] == pytest.approx(0.15)
+    assert (row["verdict"], row["new_verdict"]) == ("too few seeds", "too few seeds")
+    assert np.isnan(row["p"])
+    assert np.isnan(row["detectable"])
+    assert row["new_low"] > 0
+
+
+def test_wilsons_interval_with_one_seed():
+    """15 of 20: 0.531 to 0.888 (Brown, Cai, DasGupta, 2001, by their formula 4)."""
+    one = accuracy_of(Runs.of(np.arange(20)[None] < 15))
+    assert (one["new_low"], one["new_high"]) == (pytest.approx(0.5313, abs=1e-4), pytest.approx(0.8881, abs=1e-4))
+    assert np.isnan([one["low"], one["high"], one["test_accuracy_sd"]]).all()
+
+
+def test_p_is_the_larger_of_the_permutation_tests_and_welchs():
+    """Means a point apart with spreads of one to thirty: the permutation test alone would say more than is known."""
+    narrow, wide = [0.700, 0.701, 0.702, 0.701, 0.701], [0.72, 0.76, 0.78, 0.705, 0.74]
+    (row,) = against_baseline(a=runs_with(narrow), b=runs_with(wide))
+    welch = stats.ttest_ind(wide, narrow, equal_var=False).pvalue
+    assert row["smallest_p"] == pytest.approx(2 / 252)
+    assert row["p"] == pytest.approx(max(welch, 2 / 252)) == pytest.approx(welch)
+
+
+def test_ties_of_the_permutation_test_are_not_lost_to_rounding():
+    """By counting: the share of the 252 splits whose sums are at least as far apart, the two tails together."""
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        a, b = rng.integers(700, 706, (2, 5))
+        pooled = [*a, *b]
+        sums = np.array([2 * sum(split) - sum(pooled) for split in combinations(pooled, 5)])
+        found = a.sum() - b.sum()
+        expected = min(1, 2 * min((sums >= found).mean(), (sums <= found).mean()))
+        p, _ = statistics._permutation_test(a[None].astype(float), b[None].astype(float))
+        assert p.item() == pytest.approx(expected)
+
+
+def test_holm_within_each_family():
+    """Step down: the smallest p times the number of tests, the next times one fewer, never falling."""
+    rng = np.random.default_rng(3)
+    runs = {
+        f"m{number}": runs_with(np.round(0.7 + 0.01 * number + 0.01 * rng.normal(size=6), 3)) for number in range(4)
+    }
+    table = comparisons(runs, "m0")
+    assert table["family"].tolist() == ["baseline"] * 3 + ["pairs"] * 6
+    for _, family in table.groupby("family"):
+        ordered = family.sort_values("p")
+        steps = [p * (len(family) - rank) for rank, p in enumerate(ordered["p"])]
+        np.testing.assert_allclose(ordered["p_holm"], np.minimum(np.maximum.accumulate(steps), 1))
+
+
+def test_seeds_needed():
+    """The smallest p is 2 / C(2n, n): 2/20 with three seeds, 2/70, 2/252, 2/924."""
+    assert [seeds_needed(tests) for tests in (1, 2, 6, 7, 21)] == [4, 5, 5, 6, 6]
+    assert seeds_needed(10**6) == 14  # more comparisons than random permutations
+    (row,) = against_baseline(a=runs_with(A[:3]), b=runs_with(B[:3]))
+    assert row["p"] == pytest.approx(0.1)
+    assert (row["verdict"], row["new_verdict"]) == ("too few seeds", "too few seeds")
+
+
+def test_the_detectable_effect_is_cohens():
+    """64 a side, 5%, power 0.8: half a standard deviation (Cohen, 1988, table 2.4.1)."""
+    rng = np.random.default_rng(0)
+    a, b = (np.round(0.7 + 0.01 * rng.normal(size=64), 3) for _ in "ab")
+    (row,) = against_baseline(a=runs_with(a), b=runs_with(b))
+    deviation = np.sqrt((a.var(ddof=1) + b.var(ddof=1)) / 2)
+    assert row["detectable"] / deviation == pytest.approx(0.5, abs=0.002)
+
+
+def test_variance_over_new_images_by_the_classical_table():
+    """(MS seeds + MS images - MS residual) / (seeds images), written out as sums of squares; then Wilson's formula."""
+    correct = np.random.default_rng(1).random((4, 60)) < np.linspace(0.2, 0.9, 60)
+    seeds, images = correct.shape
+    mean, rows, columns = correct.mean(), correct.mean(axis=1), correct.mean(axis=0)
+    of_seeds = images * ((rows - mean) ** 2).sum()
+    of_images = seeds * ((columns - mean) ** 2).sum()
+    rest = ((correct - mean) ** 2).sum() - of_seeds - of_images
+    squares = np.array([of_seeds, of_images, rest])
+    df = np.array([seeds - 1, images - 1, (seeds - 1) * (images - 1)])
+    parts = squares / df / (seeds * images) * [1, 1, -1]
+    t = stats.t.ppf(0.975, parts.sum() ** 2 / (parts**2 / df).sum())
+    n = mean * (1 - mean) / parts.sum() * (1.96 / t) ** 2
+    centre = (mean + 1.96**2 / (2 * n)) / (1 + 1.96**2 / n)
+    half = 1.96 / (1 + 1.96**2 / n) * np.sqrt(mean * (1 - mean) / n + 1.96**2 / (4 * n**2))
+    found = accuracy_of(Runs.of(correct))
+    assert found["new_low"] == pytest.approx(centre - half, abs=1e-4)
+    assert found["new_high"] == pytest.approx(centre + half, abs=1e-4)
+
+
+def test_runs_that_are_all_alike():
+    """No difference in 1,000 images: on new ones, at most the share of which so many show none."""
+    (row,) = against_baseline(a=runs_with([0.9] * 5), b=runs_with([0.9] * 5))
+    assert (row["difference"], row["p"], row["low"], row["high"]) == (0, 1, 0, 0)
+    assert row["verdict"] == row["new_verdict"] == "not distinguishable"
+    assert 0.975 ** (1 / 1000) > 1 - row["new_high"] == pytest.approx(0.025 ** (1 / 1000))
+    assert row["new_low"] == -row["new_high"]
+
+
+def test_runs_that_are_right_on_every_image():
+    found = accuracy_of(runs_with([1.0] * 5, images=50))
+    assert (found["low"], found["high"], found["new_high"]) == (1, 1, pytest.approx(1))
+    assert found["new_low"] == pytest.approx(0.9287, abs=1e-4)  # Wilson: 50 / (50 + 1.96 squared)
+
+
+def test_two_seeds_two_images():
+    runs = {name: Runs.of(np.array([[True, False], [True, right]])) for name, right in (("a", False), ("b", True))}
+    table = comparisons(runs, "a")
+    assert not table[["low", "high", "new_low", "new_high", "p", "new_p"]].isna().any(axis=None)
+    assert (table["new_low"] <= table["low"]).all()
+    assert (table["new_high"] >= table["high"]).all()
+
+
+def test_one_model_has_nothing_to_compare():
+    assert comparisons({"a": runs_with(A)}, "a").empty
+
+
+STUDIES = 2000
+MARGIN = 2.58 * np.sqrt(0.05 * 0.95 / STUDIES)  # 99% of simulations with exactly 5% are within
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """statsmodels collects garbage in every correction, which takes longer than the rest."""
+    monkeypatch.setattr("gc.collect", lambda: 0)
+
+
+@pytest.mark.parametrize(
+    ("own", "spread"),
+    [(0.0, 1.0), (0.5, 1.0), (0.0, 3.0)],
+    ids=["images alike for all models", "images of their own for each model", "seeds of the baseline a third as wide"],
+)
+def test_simulated_studies_with_no_true_difference(quick, own, spread):
+    """Any verdict is an error. Intervals hold the truth in 95 of 100; where each model has its own images,
+    the models do differ on these images, and only the claims on new images have a truth to hold."""
+    rng = np.random.default_rng(20)
+    errors, covered = {}, {}
+    for _ in range(STUDIES):
+        runs, by_images = simulate(rng, models=4, seeds=SEEDS, images=500, own=own, spread=spread)
+        table = comparisons(runs, "m0")
+        for claim in ("", "new_"):
+            seen = table[f"{claim}verdict"].isin(["better", "worse"]).groupby(table["family"]).any()
+            for family, wrong in seen.items():
+                errors.setdefault(f"{claim}{family}", []).append(wrong)
+            first, mean = table.iloc[0], accuracy_of(runs["m0"])
+            truth = population_accuracy(own) if claim else by_images["m0"]
+            covered.setdefault(f"{claim}difference", []).append(first[f"{claim}low"] <= 0 <= first[f"{claim}high"])
+            covered.setdefault(f"{claim}accuracy", []).append(mean[f"{claim}low"] <= truth <= mean[f"{claim}high"])
+    rates = {name: np.mean(each) for name, each in errors.items()}
+    coverage = {name: np.mean(each) for name, each in covered.items()}
+    print(f"\nfamily-wise error {rates}\ncoverage {coverage}")
+    claims = ("new_",) if own else ("", "new_")
+    for claim in claims:
+        assert max(rates[f"{claim}baseline"], rates[f"{claim}pairs"]) <= 0.05 + MARGIN
+        for what in ("difference", "accuracy"):
+            assert coverage[f"{claim}{what}"] == pytest.approx(0.95, abs=0.01)
+
+
+def test_power_for_one_point(quick):
+    """Six variants a point better than the baseline, 10,000 images: how many are seen."""
+    rng = np.random.default_rng(4)
+    tables, deviations = [], []
+    for _ in range(100):
+        runs, _ = simulate(rng, models=7, seeds=SEEDS, images=10_000, effect=1.0)
+        tables.append(comparisons(runs, "m0").query("family == 'baseline'"))
+        deviations.append(runs["m0"].by_seed.std(ddof=1))
+    power = {
+        claim: np.mean([(table[claim] == "better").mean() for table in tables]) for claim in ("verdict", "new_verdict")
+    }
+    print(f"\npower for one point, {SEEDS} seeds, deviation over seeds {100 * np.mean(deviations):.2f} points: {power}")
+    assert power["verdict"] > 0.5
