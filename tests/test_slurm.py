@@ -1,10 +1,8 @@
 """The workflow on a real Slurm, with the profile as it is shipped. `make test-slurm`; docs/clusters.md."""
 
-import re
 import shutil
 import signal
 import time
-from pathlib import Path
 
 import pytest
 
@@ -127,26 +125,18 @@ def training_of(cluster, checkout, model):
         return next((each for each in cluster.trainings() if model in each.cmdline()), None)
 
 
-def awaits(process, number):
-    """Return whether a stopped process has got a signal, to act on when it goes on."""
-    status = Path(f"/proc/{process.pid}/status").read_text()
-    return int(re.search(r"^ShdPnd:\s*(\w+)", status, re.MULTILINE)[1], 16) >> (number - 1) & 1
-
-
 def test_a_training_over_its_time_limit(undisturbed, checkout):
     """Slurm's signal before the limit makes it save its state and stop; it comes back as often as it must."""
     arguments = [*targets("plain"), "--set-resources", "train:runtime=1", "--retries", "9"]
     with Cluster({"c1": 0, "g1": 1}) as cluster, Run(cluster, checkout.path, *arguments) as run:
         first = run.until(lambda: training_of(cluster, checkout, "plain"))
-        first.suspend()  # for the signal to find it at work on the fastest machine
-        run.until(lambda: awaits(first, signal.SIGTERM))
-        first.resume()
+        first.suspend()  # so that it is at work still, on the fastest machine, when Slurm's signal comes and wakes it
+        run.until(lambda: "stopped by SIGTERM in epoch" in run.said)
         run.finish()
         states = [state for _, state, comment in cluster.jobs() if "train" in comment]
-    stops = run.said.count("stopped by SIGTERM in epoch")
-    print(f"\n{len(states)} jobs, of which {stops} saved their state and stopped")
+    print(f"\n{len(states)} jobs: {states}")
     assert sorted(states) == ["COMPLETED"] + ["FAILED"] * (len(states) - 1)  # they ended by themselves, not as TIMEOUT
-    assert stops >= 1
+    assert len(states) >= 2
     assert_same(checkout, undisturbed, "plain")
 
 
@@ -209,9 +199,8 @@ def test_ctrl_c_cancels_the_jobs_and_a_second_run_submits_what_is_missing(undist
     with Cluster({"c1": 0, "g1": 1, "g2": 1}) as cluster:
         with Run(cluster, checkout.path, *targets(*BOTH)) as run:
             late = run.until(lambda: training_of(cluster, checkout, "normalised"))
-            late.suspend()  # until the other is done
+            late.suspend()  # so that it is at work still when the other is done; scancel wakes it
             run.until(lambda: "(Rule: evaluate)" in run.said)
-            late.resume()
             run.process.send_signal(signal.SIGINT)
             run.process.wait(30)
             end = time.monotonic() + 20
