@@ -237,16 +237,13 @@ def test_two_copies_of_one_training(undisturbed, checkout):
 
 
 def test_cluster_generic(undisturbed, checkout):
-    """The other profile, with Slurm's own commands: the next Snakemake takes over the running job of a killed one."""
+    """The other profile, with Slurm's own commands: a job that is lost is seen to be, and another submitted."""
     arguments = [*targets("plain"), "--max-status-checks-per-second", "10"]
-    with Cluster({"g1": 1}) as cluster:
-        with Run(cluster, checkout.path, *arguments, profile="cluster-generic") as run:
-            first = run.until(lambda: training_of(cluster, checkout, "plain"))
-            assert first.environ()["CUDA_VISIBLE_DEVICES"] == "0"
-            run.process.kill()
-            run.process.wait()
-        with Run(cluster, checkout.path, *arguments, profile="cluster-generic") as run:
-            run.finish()
-        names = cluster.run("squeue", "-h", "-t", "all", "-o", "%j %T").splitlines()
-    assert sorted(names) == ["evaluate COMPLETED", "train COMPLETED"]
+    with Cluster({"g1": 1}) as cluster, Run(cluster, checkout.path, *arguments, profile="cluster-generic") as run:
+        first = run.until(lambda: training_of(cluster, checkout, "plain"))
+        assert first.environ()["CUDA_VISIBLE_DEVICES"] == "0"
+        cancel(cluster, first)
+        run.finish()
+        jobs = cluster.run("squeue", "-h", "-t", "all", "-o", "%j %T").splitlines()
+    assert sorted(jobs) == ["evaluate COMPLETED", "train CANCELLED", "train COMPLETED"]
     assert_same(checkout, undisturbed, "plain")
