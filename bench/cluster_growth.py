@@ -64,14 +64,20 @@ def grown(prepared, gpus, seeds, seconds, queued, *arguments):
     with tempfile.TemporaryDirectory() as folder, cluster_of(gpus) as cluster:
         folder = Path(folder)
         shutil.copytree(prepared, folder, dirs_exist_ok=True)
-        study = scheduler.config(folder, seeds)
+        (folder / "gpu.yaml").write_text("training: {device: auto}\n")
+        study = [*scheduler.config(folder, seeds), "gpu.yaml"]
         sbatch = cluster.folder / "bin/sbatch"
         sbatch.write_text(SBATCH.format(python=sys.executable, sbatch=shutil.which("sbatch"), seconds=seconds))
         sbatch.chmod(0o755)
-        options = ["--until", "evaluate", "--jobs", "1000", "--resources", f"gpu={queued}", "--quiet", "all"]
+        wanted = [
+            f"results/digits/runs/{model}/seed{seed}/metrics.json"
+            for model in scheduler.MODELS
+            for seed in range(1, seeds + 1)
+        ]
+        options = ["--jobs", "1000", "--resources", f"gpu={queued}", "--quiet", "all"]
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         start = time.time()
-        with Run(cluster, folder, *options, *arguments, *study, poll=None) as run:
+        with Run(cluster, folder, *wanted, *options, *arguments, *study, poll=None) as run:
             run.finish(3600)
         wall = time.time() - start
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
