@@ -120,6 +120,7 @@ def main():
     from ablation.spec import ModelSpec
 
     way, precision, threads, n, spec = sys.argv[1:]
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(threads)])  # as many CPUs, whatever it starts
     epoch = {"ours": ours, "keras": keras, "torch": torch}[way](
         ModelSpec.from_json(spec), precision, int(threads), int(n)
     )

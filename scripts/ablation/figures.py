@@ -258,7 +258,7 @@ def confusion_plot(title, predicted, reference, labels, class_names):
         panel.imshow(values, **options)
         for row, column in np.ndindex(values.shape):
             value = values[row, column]
-            if abs(value) >= 0.5:
+            if round(abs(value)):
                 light = abs(value) < middle if values is matrix else abs(value) > middle
                 text, colour = _minus(shown.format(value)), "white" if light else "black"
                 panel.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
