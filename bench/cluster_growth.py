@@ -60,7 +60,10 @@ def bare(gpus, jobs):
 
 
 def grown(prepared, gpus, seeds, seconds, queued, *arguments):
-    """Run the study with so many seeds, GPUs and training jobs in Slurm's queue, and return a row of figures."""
+    """Run the study with so many seeds, GPUs and training jobs in Slurm's queue, and return a row of figures.
+
+    arguments: more for Snakemake, such as another --max-jobs-per-timespan.
+    """
     with tempfile.TemporaryDirectory() as folder, cluster_of(gpus) as cluster:
         folder = Path(folder)
         shutil.copytree(prepared, folder, dirs_exist_ok=True)
@@ -110,7 +113,9 @@ def main():
     parser.add_argument("--gpus", type=int, default=50)
     parser.add_argument("--seeds", type=int, nargs="+", default=[10, 100])
     parser.add_argument("--seconds", type=int, default=20, help="that a training sleeps")
+    parser.add_argument("--rate", default="10/1s", help="submissions at most, as in --max-jobs-per-timespan")
     arguments = parser.parse_args()
+    rate = ["--max-jobs-per-timespan", arguments.rate]
     gpus, seconds = arguments.gpus, arguments.seconds
 
     row = bare(gpus, 500)
@@ -121,11 +126,7 @@ def main():
         scheduler.seconds([*scheduler.SNAKEMAKE, *target], prepared)
         rows = []
         for seeds in arguments.seeds:
-            rows.append(grown(prepared, gpus, seeds, seconds, gpus))
-            rows.append(grown(prepared, gpus, seeds, seconds, 2 * gpus))
-            # A group asks for the cores of all its jobs together, and a node of this cluster has four.
-            grouped = ["--groups", "evaluate=evaluations", "--group-components", "evaluations=4"]
-            rows.append(grown(prepared, gpus, seeds, seconds, 2 * gpus, *grouped))
+            rows += [grown(prepared, gpus, seeds, seconds, queued, *rate) for queued in (gpus, 2 * gpus)]
             measure.report("cluster_growth", pd.DataFrame(rows).set_index("seeds"))
 
 
