@@ -296,12 +296,15 @@ ODD = st.one_of(
     st.lists(st.integers(0, 9), max_size=4),
     st.dictionaries(st.text(max_size=3), st.integers(0, 3), max_size=2),
 )
-ALIKE = {
-    int: st.integers(0, 99),
-    float: st.floats(0, 1),
-    str: st.sampled_from(["raw", "auto", "mixed_bfloat16", "before_pool", "none", "another"]),
-    list: st.lists(st.integers(1, 9), min_size=2, max_size=4),
-}
+
+
+def alike(value):
+    """Return a strategy for values of the same kind as `value`, most of which are possible in its place."""
+    if isinstance(value, list):
+        return st.lists(alike(value[0]), min_size=len(value), max_size=len(value), unique=isinstance(value[0], int))
+    words = ["raw", "zca", "cpu", "auto", "mixed_bfloat16", "before_pool", "none", "digits", "another"]
+    strategies = {int: st.integers(1, 20), float: st.floats(0.01, 0.9), str: st.sampled_from(words)}
+    return strategies[type(value)]
 
 
 def mutated(config, draw):
@@ -316,7 +319,7 @@ def mutated(config, draw):
         holder[draw(st.text(max_size=6))] = draw(ODD)
     else:
         holder, key = draw(st.sampled_from([place for place in places if not isinstance(place[0][place[1]], dict)]))
-        holder[key] = draw(ALIKE[type(holder[key])] if draw(st.booleans()) else ODD)
+        holder[key] = draw(alike(holder[key]) if draw(st.booleans()) else ODD)
     return config
 
 
