@@ -163,8 +163,10 @@ def of_all_runs(name):
 
 
 def of_seeds(model, name):
-    """Return the file `name` of every seed of a model; `{{model}}` is the rule's own."""
-    return expand("<results>/runs/" + model + "/seed{seed}/" + name, seed=config["seeds"])
+    """Return the file `name` of every seed of a model; "{model}" is the rule's own."""
+    return expand(
+        "<results>/runs/{model}/seed{seed}/{name}", model=model, seed=config["seeds"], name=name
+    )
 
 
 def test_images_digest(wildcards):

@@ -12,11 +12,11 @@ localrules:
 
 rule plot_model:
     input:
-        histories=of_seeds("{{model}}", "history.csv"),
-        metrics=of_seeds("{{model}}", "metrics.json"),
+        histories=of_seeds("{model}", "history.csv"),
+        metrics=of_seeds("{model}", "metrics.json"),
         of_baseline=of_seeds(config["baseline"], "metrics.json"),
         # The digests in metrics.json decide, not the time of these.
-        predictions=ancient(of_seeds("{{model}}", "predictions.npz")),
+        predictions=ancient(of_seeds("{model}", "predictions.npz")),
         baseline=ancient(of_seeds(config["baseline"], "predictions.npz")),
         images=ancient("<results>/data/images.npz"),
         digest=test_images_digest,

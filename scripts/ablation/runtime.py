@@ -33,7 +33,7 @@ def start_tensorflow(device, threads, what="", jobs_per_gpu=1, say=print):
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)  # gaps of one operation are filled by another
     tf.config.experimental.enable_tensor_float_32_execution(False)  # float32 means float32, on every GPU
     seen = tf.config.list_physical_devices("GPU")
     if seen:
