@@ -1,6 +1,6 @@
 # make demo   the whole study on the handwritten digits, a few minutes, no network
 # make run    the study of config.yaml on CIFAR-10
-# make test   the tests, but for
+# make test   the tests, but for these:
 # make test-faults   real kills and faults, minutes long
 # make test-slurm    the workflow on a real Slurm, which it installs on Debian, minutes long
 # make lint   formatting and style
@@ -23,7 +23,7 @@ run: $(VENV)/.installed
 	@echo "The report: $(CURDIR)/results/report/index.html"
 
 test: $(VENV)/.installed-dev
-	$(BIN)/pytest -m "not faults"
+	$(BIN)/pytest -m "not faults and not slurm"
 
 test-faults: $(VENV)/.installed-dev
 	$(BIN)/pytest -m faults -s
