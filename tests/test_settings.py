@@ -128,6 +128,27 @@ def test_a_whitening_that_leaves_out_the_validation_images(shipped_config, schem
         settings.complete(changed(config, "models.model5.validation_images", "by_seed"), schema)
 
 
+@pytest.mark.parametrize("name", ["config.yaml", "config/digits.yaml"])
+def test_the_config_in_the_report_completes_to_the_same_study(shipped_config, schema, name):
+    config = {**shipped_config, **yaml.safe_load((ROOT / name).read_text())}
+    config = changed(config, "models.model5", {"decay": 0.5, "description": "other"})
+    complete = settings.complete(changed(config, "seeds", [3, 1]), schema)
+    again = settings.complete(yaml.safe_load(yaml.safe_dump(settings.essential(complete))), schema)
+    assert again["seeds"] == [1, 3]
+    for key in ("download", "pathvars", "seeds", "dataset"):
+        complete.pop(key, None), again.pop(key, None)
+    assert again == complete
+
+
+def test_what_varies_and_how_a_model_differs_from_the_baseline(shipped_config, schema):
+    complete = settings.complete(changed(shipped_config, "baseline", "model7"), schema)
+    assert list(settings.varying(complete)) == ["channels", "batch_normalization", "dropout", "decay", "epochs"]
+    assert settings.varying(complete)["decay"]["model8"] == "0"
+    assert settings.difference(complete, "model7") == ""
+    assert settings.difference(complete, "model8") == "decay 0"
+    assert settings.difference(complete, "model6") == "channels 32-64-64-64"
+
+
 def test_a_limit_cuts_every_model(shipped_config, schema):
     complete = settings.complete(changed(shipped_config, "limits.epochs", 3), schema)
     assert {settings.model_spec(complete, name).epochs for name in complete["models"]} == {3}
