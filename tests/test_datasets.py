@@ -85,3 +85,8 @@ def test_limits_out_of_reach():
         datasets.permuted(dataset, 1, train_images=5000)
     with pytest.raises(InputError, match="limits.train_images: no training image has label"):
         datasets.permuted(dataset, 1, train_images=5)
+
+
+def test_one_test_image_compares_nothing():
+    with pytest.raises(InputError, match="1 test image: there have to be two at least"):
+        datasets.permuted(datasets.digits(0), 0, None, 1)
