@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ablation import statistics
 from ablation.statistics import Runs, accuracy_of, comparisons, seeds_needed
 
 SEEDS, SEED_DEVIATION, IMAGE_DEVIATION = 5, 0.02, 1.5  # deviations on the scale of the probit model
