@@ -403,6 +403,7 @@ def test_snakemake_trains_on_four_gpus_at_once(nvml, tmp_path, monkeypatch):
     for name, value in (nvml(*(card(f"GPU-{n}") for n in range(4))) | {"TMPDIR": str(tmp_path)}).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests/nvml"))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)  # set by tests that started TensorFlow on the CPU
     models = [f"results/runs/m{n}/seed1/model.keras" for n in range(4)]
     run = checkout.snakemake(*models, "--cores", "4", "--resources", "gpu=4")
     assert run.returncode == 0, run.stdout
