@@ -234,12 +234,14 @@ def test_out_of_memory(whitened):
     whiten += ["--digests", made / "train", made / "test"]
     refused(starved(whitened, 450_000_000, *whiten), "error: out of memory: ")
 
-    spec = ModelSpec("zca", "float32", (4096, 8, 8, 8), "none", (0, 0, 0), 1.0, 0.0, 1, 1000, 0.1)
+    spec = ModelSpec("zca", "float32", (4096, 8, 8, 8), "none", (0, 0, 0), 1.0, 0.0, 1, 1000, 0.1, "last")
     train = ["scripts/train.py", "--data", data / "zca.npz", "--digest", data / "zca.train.sha256"]
     train += ["--spec", spec.to_json(), "--name", "wide", "--seed", "1", "--device", "cpu", "--threads", "1"]
     train += ["--jobs-per-gpu", "1", "--checkpoint-epochs", "1", "--model", made / "model.keras"]
     train += ["--history", made / "history.csv", "--provenance", made / "training.json"]
-    assert starved(whitened, 12_000_000_000, *train).returncode != 0  # TensorFlow on a CPU crashes, without a word
+    run = starved(whitened, 12_000_000_000, *train)
+    assert run.returncode != 0  # TensorFlow on a CPU crashes, without a word
+    assert "usage: " not in run.stdout
     assert [path for path in made.rglob("*") if path.is_file() and path.name != "checkpoint.lock"] == []
 
 
