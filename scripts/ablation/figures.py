@@ -17,6 +17,7 @@ from ablation.files import replacing
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]  # Okabe and Ito, 2008
 LIGHT = "#9ecae1"
 DASHES = ["-", "--", "-.", ":"]
+MARKERS = ["o", "s", "^", "D"]
 TRAINING, VALIDATION = PALETTE[:2]
 MOST_CLASSES = 40  # in a matrix that can still be read
 MISTAKES = 12
@@ -41,6 +42,11 @@ def save(figure, path):
     """Write a figure as the picture that the path's suffix says, whole or not at all."""
     with replacing(path) as temporary:
         figure.savefig(temporary)
+
+
+def _style(number, shapes):
+    """Return the colour of a model, and where colours come again another one of `shapes`, by its number from 0."""
+    return PALETTE[number % len(PALETTE)], shapes[number // len(PALETTE) % len(shapes)]
 
 
 def loss_plot(title, histories):
@@ -85,9 +91,8 @@ def curves_plot(histories):
     """
     figure, (losses, accuracies) = plt.subplots(1, 2, figsize=(11, 4.4))
     for number, (model, of_model) in enumerate(histories.items()):
-        colour, line = PALETTE[number % len(PALETTE)], DASHES[number // len(PALETTE) % len(DASHES)]
-        _band(losses, of_model, "val_loss", colour, line, model)
-        _band(accuracies, of_model, "val_accuracy", colour, line, model)
+        _band(losses, of_model, "val_loss", *_style(number, DASHES), model)
+        _band(accuracies, of_model, "val_accuracy", *_style(number, DASHES), model)
     losses.set(xlabel="epochs", ylabel="validation loss")
     accuracies.set(xlabel="epochs", ylabel="validation accuracy")
     figure.legend(*losses.get_legend_handles_labels(), loc="outside right upper")
@@ -120,7 +125,7 @@ def accuracies_plot(table, by_seed):
 
 
 def differences_plot(models, comparisons):
-    """Return a figure of all pairwise differences of accuracy in points: row less column, with its verdict.
+    """Return a figure of all pairwise differences of accuracy in points: row minus column, with its verdict.
 
     models: their names; comparisons: DataFrame of statistics.comparisons.
     """
@@ -194,9 +199,8 @@ def calibration_plot(predictions, labels):
         confidences = of_model.probabilities.max(axis=2).ravel().astype(np.float64)
         confidence, accuracy, share = reliability(confidences, (of_model.predicted == labels).ravel())
         error = (share * np.abs(confidence - accuracy)).sum()
-        line = DASHES[number // len(PALETTE) % len(DASHES)]
         label = f"{model}  ({100 * error:.1f} points)"
-        colour = PALETTE[number % len(PALETTE)]
+        colour, line = _style(number, DASHES)
         axes.plot(confidence, accuracy, line, marker="o", markersize=4, color=colour, label=label)
     axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
     figure.legend(loc="outside right upper")
@@ -226,7 +230,8 @@ def cost_plot(models, table):
         (row,) = table[table["model"] == model].itertuples()
         percent = 100 * row.test_accuracy
         error = [[percent - 100 * row.new_low], [100 * row.new_high - percent]]
-        style = {"fmt": "os^D"[number // len(PALETTE) % 4], "color": PALETTE[number % len(PALETTE)], "capsize": 3}
+        colour, marker = _style(number, MARKERS)
+        style = {"fmt": marker, "color": colour, "capsize": 3}
         place = beside[row.parameters] = beside.get(row.parameters, -1) + 1
         parameters.errorbar(row.parameters / 1e6 + step * place, percent, error, label=model, **style)
         minutes.errorbar(row.training_seconds / 60, percent, error, **style)

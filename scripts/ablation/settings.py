@@ -197,7 +197,8 @@ def essential(config):
     defaults = config["defaults"]
     kept = {key: value for key, value in config.items() if key not in ("download", "pathvars")}
     return kept | {
-        "dataset": {**config["dataset"], "archive": None},  # a path on one machine; download.sha256 says what it is
+        "dataset": {**config["dataset"], "archive": None},  # a path on one machine
+        "download": {"sha256": config["download"]["sha256"]},  # what the archive is, wherever it comes from
         "seeds": sorted(config["seeds"]),
         "training": {key: config["training"][key] for key in ("device", "threads")},
         "models": {

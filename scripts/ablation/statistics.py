@@ -123,7 +123,7 @@ def comparisons(runs, baseline):
                           (Welch's t); new_low, new_high: on new images
     probability_better    that a run of `model` beats one of `reference`, ties by half
     p, p_holm, verdict    on these images: the larger p of Welch's t test and of the permutation test of
-                          the difference over seeds; the latter alone also sees unequal spreads
+                          the difference over seeds, which alone would take unequal spreads for one
     smallest_p            that the permutation test can give
     new_p, new_p_holm     on new images: the larger of p and that of the t test behind new_low
     new_verdict           and new_high, so that it claims nothing that these images don't show

@@ -49,7 +49,7 @@ def accuracy_table(metrics, models, runs, comparisons):
         .join(pd.DataFrame.from_dict(models, orient="index"))
         .join(pd.DataFrame.from_dict({name: statistics.accuracy_of(of) for name, of in runs.items()}, orient="index"))
         .join(against[["difference", "low", "high"]].add_prefix("baseline_"))
-        .join(against[["verdict", "new_verdict"]].fillna(""))
+        .join(against[["verdict", "new_verdict"]])
     )
     table["published_difference"] = table["test_accuracy"] - table["published_accuracy"].astype(float)
     table = table.rename_axis("model").sort_values(["test_accuracy", "model"], ascending=[False, True]).reset_index()
