@@ -27,7 +27,7 @@ def train_and_test(data, way, precision, seed, images, epochs):
     import keras
     import peers
 
-    from ablation import evaluation, network, training
+    from ablation import datasets, evaluation, network, training
 
     x_train, y_train, x_test, y_test = files.read_npz(data, "x_train", "y_train", "x_test", "y_test")
     x_train, y_train = x_train[:images].copy(), y_train[:images]
@@ -35,8 +35,9 @@ def train_and_test(data, way, precision, seed, images, epochs):
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy(precision)
     if way == "ours":
-        model = network.build(spec, x_train.shape[1:], 10)
-        training.train(model, spec, x_train, y_train, seed, on_epoch=lambda epoch: None)
+        to_train, to_validate = datasets.split(x_train, y_train, spec, seed)
+        model = network.build(spec, to_train[0], 10)
+        training.train(model, spec, to_train, to_validate, seed, on_epoch=lambda epoch: None)
     else:
         model = peers.keras_model(spec)
         split = spec.validation_split

@@ -3,6 +3,7 @@
 contender.py {ours|keras|torch} {float32|mixed_bfloat16} THREADS IMAGES SPEC_JSON
 """
 
+import itertools
 import os
 import sys
 import time
@@ -12,8 +13,6 @@ import numpy as np
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
-
-BATCH = 64
 
 
 def images_and_labels(n):
@@ -31,16 +30,21 @@ def ours(spec, precision, threads, n):
     import tensorflow as tf
 
     from ablation import network, training
+    from ablation.optimizers import Lookahead
 
     keras.utils.set_random_seed(0)
     keras.config.set_dtype_policy(precision)
     images, labels = images_and_labels(n)
-    model = network.build(spec, (32, 32, 3), 10)
-    steps = training.steps_of(model, tf.constant(images), tf.constant(labels, tf.int32), jit_compile=False)
+    model = network.build(spec, images, 10)
+    lookahead = Lookahead(model.variables, spec.lookahead, 10_000) if spec.lookahead else None
+    steps = training.steps_of(
+        model, spec, lookahead, tf.constant(images), tf.constant(labels, tf.int32), jit_compile=False
+    )
+    epochs = itertools.count(1)
 
     def epoch():
         start = time.perf_counter()
-        for batches in training.calls_of(np.random.permutation(n).astype(np.int32), BATCH):
+        for batches in training.calls_of(training.plan(spec, 0, next(epochs), n), spec.batch_size):
             float(steps(batches)[0])
         return time.perf_counter() - start
 
@@ -71,14 +75,17 @@ def keras(spec, precision, threads, n):
             seconds.append(time.perf_counter() - self.start)
 
     def epoch():
-        model.fit(images, labels, batch_size=BATCH, epochs=1, verbose=0, callbacks=[Clock()])
+        model.fit(images, labels, batch_size=spec.batch_size, epochs=1, verbose=0, callbacks=[Clock()])
         return seconds[-1]
 
     return epoch
 
 
 def torch(spec, precision, threads, n):
-    """Return a function that trains for an epoch in PyTorch, eager and channels_last, and its seconds."""
+    """Return a function that trains for an epoch in PyTorch, eager and channels_last, and its seconds.
+
+    Without augmentation and Lookahead, whatever the spec says: ours is the only one that pays for them.
+    """
     set_threads(threads)
     import peers
     import torch
@@ -86,8 +93,18 @@ def torch(spec, precision, threads, n):
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     model = peers.torch_model(spec)
-    optimizer = torch.optim.Adadelta(model.parameters(), lr=1.0, rho=0.95, eps=1e-7, foreach=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 / (1 + spec.decay * step))
+    if spec.optimizer == "sgd":
+        optimizer = torch.optim.SGD(
+            [parameter for parameter in model.parameters() if parameter.requires_grad],
+            lr=spec.learning_rate,
+            momentum=spec.momentum,
+            weight_decay=spec.weight_decay,
+            nesterov=True,
+            foreach=True,
+        )
+    else:
+        optimizer = torch.optim.Adadelta(model.parameters(), lr=1.0, rho=0.95, eps=1e-7, foreach=True)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 / (1 + (spec.decay or 0) * step))
     images, labels = images_and_labels(n)
     images = torch.from_numpy(images.transpose(0, 3, 1, 2).copy()).contiguous(memory_format=torch.channels_last)
     labels = torch.from_numpy(labels)
@@ -95,11 +112,13 @@ def torch(spec, precision, threads, n):
     def epoch():
         start = time.perf_counter()
         model.train()
-        for batch in torch.randperm(n).split(BATCH):
+        for batch in torch.randperm(n).split(spec.batch_size):
             x = images[batch].contiguous(memory_format=torch.channels_last)
             with torch.autocast("cpu", torch.bfloat16, enabled=precision != "float32"):
                 logits = model(x)
-            loss = torch.nn.functional.cross_entropy(logits.float(), labels[batch])
+            loss = torch.nn.functional.cross_entropy(
+                logits.float(), labels[batch], label_smoothing=spec.label_smoothing
+            )
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -21,16 +21,18 @@ def busy(threads, images, epochs):
     import contender
     import keras
 
-    from ablation import network, training
+    from ablation import datasets, network, training
 
     spec = measure.spec_of("model7", epochs=epochs)
     keras.utils.set_random_seed(0)
-    model = network.build(spec, (32, 32, 3), 10)
+    to_train, to_validate = datasets.split(*contender.images_and_labels(images), spec, seed=0)
+    model = network.build(spec, to_train[0], 10)
     clocks = []
     training.train(
         model,
         spec,
-        *contender.images_and_labels(images),
+        to_train,
+        to_validate,
         seed=0,
         on_epoch=lambda epoch: clocks.append((time.process_time(), time.perf_counter())),
     )

@@ -30,21 +30,22 @@ def phases(data):
     import keras
     import tensorflow as tf
 
-    from ablation import network, training
+    from ablation import datasets, network, training
 
     yield "import Keras and the library", lap()
     images, labels = files.read_npz(data, "x_train", "y_train")
     yield "read the training images", lap()
-    at = len(images) * 9 // 10
-    images, labels = tf.constant(images[:at]), tf.constant(labels[:at], tf.int32)
+    spec = measure.spec_of("model7")
+    (images, labels), _ = datasets.split(images, labels, spec, seed=0)
+    images, labels = tf.constant(images), tf.constant(labels, tf.int32)
     yield "move them to the device", lap()
     keras.utils.set_random_seed(0)
-    model = network.build(measure.spec_of("model7"), (32, 32, 3), 10)
+    model = network.build(spec, images, 10)
     yield "build the network", lap()
-    steps = training.steps_of(model, images, labels, jit_compile=False)
-    steps(tf.zeros([1, 64], tf.int32))
+    steps = training.steps_of(model, spec, None, images, labels, jit_compile=False)
+    steps(tf.zeros([1, 64, 4], tf.int32))
     first = lap()
-    steps(tf.zeros([1, 64], tf.int32))
+    steps(tf.zeros([1, 64, 4], tf.int32))
     yield "trace and take the first step", first - lap()
     with tempfile.TemporaryDirectory() as folder:
         model.save(Path(folder) / "model.keras")

@@ -17,11 +17,12 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 
 def spec_of(model, **changes):
-    """Return the ModelSpec of a model of config.yaml, changed."""
+    """Return the ModelSpec of a model of config.yaml or config/airbench.yaml, changed."""
     from ablation import settings
 
     schema = yaml.safe_load((ROOT / "rules/schemas/config.schema.yaml").read_text())
-    config = settings.complete(yaml.safe_load((ROOT / "config.yaml").read_text()), schema)
+    config, modern = (yaml.safe_load((ROOT / name).read_text()) for name in ("config.yaml", "config/airbench.yaml"))
+    config = settings.complete({**config, "models": {**config["models"], **modern["models"]}}, schema)
     return dataclasses.replace(settings.model_spec(config, model), **changes)
 
 

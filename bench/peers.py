@@ -36,6 +36,31 @@ def keras_model(spec, input_shape=(32, 32, 3), classes=10):
 def torch_model(spec, classes=10):
     """Return the network of a spec as a torch.nn.Sequential in channels_last, for 32 x 32 images."""
     import torch
+
+    stages = torch_airbench(spec, classes) if spec.architecture == "airbench" else torch_cifar10_cnn(spec, classes)
+    return torch.nn.Sequential(*stages).to(memory_format=torch.channels_last)
+
+
+def torch_airbench(spec, classes):
+    """Return the layers of an airbench network; weights start as PyTorch's own do, which costs the same."""
+    from torch import nn
+
+    first = nn.Conv2d(3, 24, 2)
+    first.weight.requires_grad = False
+    stages, channels = [first, nn.GELU()], 24
+    for width in spec.channels:
+        for pool in (True, False):
+            stages.append(nn.Conv2d(channels, width, 3, padding="same", bias=False))
+            if pool:
+                stages.append(nn.MaxPool2d(2))
+            stages += [nn.BatchNorm2d(width, momentum=0.4), nn.GELU()]
+            stages[-2].weight.requires_grad = False
+            channels = width
+    return [*stages, nn.MaxPool2d(3), nn.Flatten(), nn.Linear(channels, classes, bias=False)]
+
+
+def torch_cifar10_cnn(spec, classes):
+    """Return the layers of a notebook's network."""
     from torch import nn
 
     stages, channels = [], 3
@@ -50,4 +75,4 @@ def torch_model(spec, classes=10):
         stages += [nn.MaxPool2d(2), nn.Dropout(spec.dropout[block])]
     stages += [nn.Flatten(), nn.Linear(25 * channels, DENSE_UNITS), nn.ReLU(), nn.Dropout(spec.dropout[2])]
     stages.append(nn.Linear(DENSE_UNITS, classes))
-    return nn.Sequential(*stages).to(memory_format=torch.channels_last)
+    return stages

@@ -135,6 +135,21 @@ def spec_of_model(wildcards):
     return settings.model_spec(config, wildcards.model).to_json()
 
 
+def test_time_augmentation(wildcards):
+    """Return what a model's test predictions are averages of."""
+    return config["models"][wildcards.model]["test_time_augmentation"]
+
+
+def trained(name):
+    """Return a function to the file `name` of the training of a model and seed, which models that train alike share."""
+
+    def of_training(wildcards):
+        model = settings.trained_as(config, wildcards.model)
+        return f"<results>/runs/{model}/seed{wildcards.seed}/{name}"
+
+    return of_training
+
+
 def gpu_of_training():
     """Return the GPU that a training job asks for: none on the CPU, so that jobs run side by side."""
     return {} if config["training"]["device"] == "cpu" else {"gpu": 1}
@@ -152,21 +167,30 @@ def growing(megabytes):
     return of_attempt
 
 
-def of_all_runs(name):
-    """Return the file `name` of every model and seed."""
-    return expand(
-        "<results>/runs/{model}/seed{seed}/{name}",
-        model=config["models"],
-        seed=config["seeds"],
-        name=name,
-    )
-
-
 def of_seeds(model, name):
     """Return the file `name` of every seed of a model; "{model}" is the rule's own."""
     return expand(
         "<results>/runs/{model}/seed{seed}/{name}", model=model, seed=config["seeds"], name=name
     )
+
+
+def of_all_runs(name):
+    """Return the file `name` of every model and seed."""
+    return [file for model in config["models"] for file in of_seeds(model, name)]
+
+
+def histories_of_model(wildcards):
+    """Return the history.csv of every seed of a model."""
+    return of_seeds(settings.trained_as(config, wildcards.model), "history.csv")
+
+
+def all_histories():
+    """Return the history.csv of every model and seed."""
+    return [
+        file
+        for model in config["models"]
+        for file in of_seeds(settings.trained_as(config, model), "history.csv")
+    ]
 
 
 def test_images_digest(wildcards):

@@ -12,7 +12,7 @@ localrules:
 
 rule plot_model:
     input:
-        histories=of_seeds("{model}", "history.csv"),
+        histories=histories_of_model,
         metrics=of_seeds("{model}", "metrics.json"),
         of_baseline=of_seeds(config["baseline"], "metrics.json"),
         # The digests in metrics.json decide, not the time of these.
@@ -148,7 +148,7 @@ rule plot_study:
     input:
         metrics=of_all_runs("metrics.json"),
         predictions=ancient(of_all_runs("predictions.npz")),
-        histories=of_all_runs("history.csv"),
+        histories=all_histories(),
         images=ancient("<results>/data/images.npz"),
         digest=test_images_digest,
         table="<results>/report/accuracy.csv",

@@ -41,8 +41,8 @@ rule evaluate:
     input:
         data=images_of_model,
         digest=digest_to_evaluate,
-        model=ancient("<results>/runs/{model}/seed{seed}/model.keras"),  # its digest is in training.json
-        provenance="<results>/runs/{model}/seed{seed}/training.json",
+        model=ancient(trained("model.keras")),  # its digest is in training.json
+        provenance=trained("training.json"),
         code=code_of("evaluate.py"),
     output:
         predictions="<results>/runs/{model}/seed{seed}/predictions.npz",
@@ -57,7 +57,10 @@ rule evaluate:
     resources:
         mem_mb=growing(2000),
         runtime=20,
+    params:
+        test_time_augmentation=test_time_augmentation,
     shell:
         "python {input.code[0]:q} --data {input.data:q} --digest {input.digest:q} --model {input.model:q}"
-        " --provenance {input.provenance:q} --threads {threads}"
+        " --provenance {input.provenance:q} --name {wildcards.model} --threads {threads}"
+        " --test-time-augmentation {params.test_time_augmentation}"
         " --predictions {output.predictions:q} --metrics {output.metrics:q} > {log:q} 2>&1"

@@ -16,6 +16,8 @@ def main():
     parser.add_argument("--digest", required=True, help="of its test images")
     parser.add_argument("--model", required=True)
     parser.add_argument("--provenance", required=True, help="training.json of the model's training")
+    parser.add_argument("--name", required=True, help="of the model that is evaluated, which may be trained as another")
+    parser.add_argument("--test-time-augmentation", required=True, help="none, flip or flip_and_translate")
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--predictions", required=True)
     parser.add_argument("--metrics", required=True)
@@ -33,8 +35,10 @@ def main():
         )
     images, labels, digest = files.read_images(arguments.data, "test", arguments.digest)
     model = keras.models.load_model(arguments.model)
-    probabilities = evaluation.forward(model)(network_input(images))
+    views = evaluation.by_view(model, network_input(images), arguments.test_time_augmentation)
+    probabilities = evaluation.averaged(views, arguments.test_time_augmentation)
     loss, accuracy = evaluation.loss_and_accuracy(probabilities, labels)
+    _, accuracy_as_it_is = evaluation.loss_and_accuracy(evaluation.averaged(views, "none"), labels)
 
     files.write_npz(
         arguments.predictions,
@@ -48,12 +52,15 @@ def main():
         {
             "test_loss": loss,
             "test_accuracy": accuracy,
+            "test_time_augmentation": arguments.test_time_augmentation,
+            "test_accuracy_without_augmentation": accuracy_as_it_is,
             "test_images": len(labels),
             "test_digest": digest,
             "predictions_digest": files.sha256_of(arguments.predictions),
             "parameters": parameters,
             "non_trainable_parameters": model.count_params() - parameters,
             **trained,
+            "model": arguments.name,
         },
     )
     checkpoint.remove(arguments.model)  # what Snakemake evaluates, it has taken for whole

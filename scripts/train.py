@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import json
+import math
 import platform
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -43,15 +44,15 @@ def main():
     keras.utils.set_random_seed(arguments.seed)
     policy, why = runtime.dtype_policy(spec.precision)
     keras.config.set_dtype_policy(policy)
-    model = network.build(spec, images.shape[1:], int(labels.max()) + 1)
+    to_train, to_validate = datasets.split(images, labels, spec, arguments.seed)
+    model = network.build(spec, to_train[0], int(labels.max()) + 1)
     say(f"{title}: {model.count_params():,} parameters, on {device}, {policy} ({why})")
 
     def show(epoch):
         left = timedelta(seconds=round(epoch.seconds * (spec.epochs - epoch.epoch)))
-        say(
-            f"{title}: epoch {epoch.epoch:3d}/{spec.epochs}  loss {epoch.loss:.4f}  accuracy {epoch.accuracy:.4f}  "
-            f"val_loss {epoch.val_loss:.4f}  val_accuracy {epoch.val_accuracy:.4f}  {epoch.seconds:.1f} s  left {left}"
-        )
+        values = {key: getattr(epoch, key) for key in ("loss", "accuracy", "val_loss", "val_accuracy")}
+        shown = "  ".join(f"{key} {value:.4f}" for key, value in values.items() if not math.isnan(value))
+        say(f"{title}: epoch {epoch.epoch:3d}/{spec.epochs}  {shown}  {epoch.seconds:.1f} s  left {left}")
 
     decides = {
         "seed": arguments.seed,
@@ -64,10 +65,9 @@ def main():
     }
     key = json.dumps(decides, sort_keys=True)
     with Checkpoint(checkpoint_of(arguments.model), key, arguments.checkpoint_epochs, say) as checkpoint:
-        history = training.train(model, spec, images, labels, arguments.seed, show, checkpoint)
+        history = training.train(model, spec, to_train, to_validate, arguments.seed, show, checkpoint)
 
         frame = pd.DataFrame([dataclasses.asdict(epoch) for epoch in history])
-        validation_images = len(images) - datasets.split_point(len(images), spec.validation_split)
         with files.replacing(arguments.model) as temporary:
             model.save(temporary)
         with files.replacing(arguments.history) as temporary:
@@ -81,10 +81,10 @@ def main():
                 "machine": f"{platform.machine()}, {platform.system()}",
                 "finished": datetime.now(UTC).isoformat(timespec="seconds"),
                 "git_revision": provenance.git_revision(),
-                "train_images": len(images) - validation_images,
-                "validation_images": validation_images,
+                "train_images": len(to_train[0]),
+                "validation_images": len(to_validate[0]),
                 "seconds": frame["seconds"].sum(),
-                "images_per_second": (len(images) - validation_images) * len(history) / frame["seconds"].sum(),
+                "images_per_second": len(to_train[0]) * len(history) / frame["seconds"].sum(),
             },
         )
 

@@ -50,6 +50,13 @@ def shipped_config():
     return yaml.safe_load((ROOT / "config.yaml").read_text())
 
 
+@pytest.fixture(scope="session")
+def modern_config(shipped_config):
+    """The config that `--configfile config/airbench.yaml` makes."""
+    added = yaml.safe_load((ROOT / "config/airbench.yaml").read_text())
+    return {**shipped_config, "models": {**shipped_config["models"], **added["models"]}}
+
+
 class Checkout:
     """A copy of the workflow in a folder of its own, as a user's clone."""
 

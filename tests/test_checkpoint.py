@@ -59,11 +59,27 @@ def train(spec, checkpoint, seed=1):
     rng = np.random.default_rng(1)
     images, labels = rng.normal(size=(600, 16, 16, 3)).astype(np.float32), rng.integers(0, 3, 600)
     keras.utils.set_random_seed(seed)
-    model = network.build(spec, (16, 16, 3), 3)
+    to_train, to_validate = datasets.split(images, labels, spec, seed)
+    model = network.build(spec, to_train[0], 3)
     with checkpoint as held:
-        history = training.train(model, spec, images, labels, seed, lambda epoch: None, held)
+        history = training.train(model, spec, to_train, to_validate, seed, lambda epoch: None, held)
     variables = [variable.numpy() for variable in (*model.variables, *model.optimizer.variables)]
     return variables, [(row.loss, row.accuracy, row.val_loss, row.learning_rate) for row in history]
+
+
+@pytest.mark.parametrize("looks", [2, 7, 9])  # in the epoch after the first, before and after the bias is frozen
+def test_a_modern_training_goes_on_too(tensorflow, modern_config, schema, tmp_path, looks):
+    """Augmentation, Nesterov's momentum, Lookahead's slow weights and the frozen bias are all where they were."""
+    spec = settings.model_spec(settings.complete(modern_config, schema), "airbench94")
+    small = {"channels": (4, 8, 8), "learning_rate": 0.1, "epochs": 5, "batch_size": 8, "validation_split": 0.1}
+    spec = dataclasses.replace(spec, **small)
+    whole, losses = train(spec, StopAt(tmp_path / "whole.npz", looks=0))
+    with pytest.raises(Interrupted):
+        train(spec, StopAt(tmp_path / "stopped.npz", looks))
+    resumed, same_losses = train(spec, StopAt(tmp_path / "stopped.npz", looks=0))
+    assert same_losses == losses
+    for a, b in zip(resumed, whole, strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("looks", [1, 2, 4])  # 540 images in batches of 8: a call of 64 steps, and one of 4
@@ -135,7 +151,7 @@ def program(images, folder, spec, name="train.py"):
         own += ["--jobs-per-gpu", "1", "--checkpoint-epochs", "1", "--history", folder / "history.csv"]
     else:
         own = ["--digest", images / "test", "--predictions", folder / "predictions.npz"]
-        own += ["--metrics", folder / "metrics.json"]
+        own += ["--metrics", folder / "metrics.json", "--name", "m", "--test-time-augmentation", "none"]
     return [sys.executable, ROOT / "scripts" / name, *common, *own, "--threads", "1"]
 
 

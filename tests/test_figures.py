@@ -38,6 +38,14 @@ def test_curves_are_means_and_bands_go_from_seed_to_seed():
     assert list(lines(axes)) == ["accuracy", "val_accuracy"]
 
 
+def test_a_model_without_validation_images_has_no_line_of_them():
+    without = history().assign(val_loss=np.nan, val_accuracy=np.nan)
+    (axes,) = figures.loss_plot("m", [without, without]).axes
+    assert list(lines(axes)) == ["loss"]
+    losses, accuracies = figures.curves_plot({"without": [without], "with": [history()]}).axes
+    assert list(lines(losses)) == list(lines(accuracies)) == ["with"]
+
+
 def test_more_models_than_colours_are_told_apart():
     losses, _ = figures.curves_plot({f"m{number}": [history()] for number in range(20)}).axes
     styles = {(line.get_color(), line.get_linestyle()) for line in losses.get_lines()}

@@ -1,4 +1,4 @@
-"""The fused BatchNorm is Keras's, but for the unbiased moving variance."""
+"""Layers are Keras's, computed another way; the fused BatchNorm differs in the unbiased moving variance."""
 
 import numpy as np
 import pytest
@@ -116,7 +116,7 @@ def test_mixed_precision_computes_in_bfloat16_and_keeps_the_rest_in_float32(tens
     spec = settings.model_spec(settings.complete({"dataset": {"name": "digits"}, "models": models}, schema), "a")
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        model = network.build(spec, (16, 16, 3), 3)
+        model = network.build(spec, np.zeros((100, 16, 16, 3), "float32"), 3)
     finally:
         keras.config.set_dtype_policy("float32")
     assert {layer.compute_dtype for layer in model.layers[:-1]} == {"bfloat16"}
@@ -124,3 +124,72 @@ def test_mixed_precision_computes_in_bfloat16_and_keeps_the_rest_in_float32(tens
     x = np.random.default_rng(1).normal(size=(8, 16, 16, 3)).astype("float32")
     assert model(x, training=True).dtype == "float32"
     assert model.layers[0](x).dtype == "bfloat16"
+
+
+@pytest.mark.parametrize("padding", ["SAME", "VALID"])
+@pytest.mark.parametrize("images", [3, 130])  # of which 64 are taken at once
+@pytest.mark.parametrize("size", [2, 3])
+def test_kernel_gradient_is_tensorflows(tensorflow, padding, images, size):
+    from ablation.layers import kernel_gradient
+
+    rng = np.random.default_rng(1)
+    inputs, kernel = rng.normal(size=(images, 7, 6, 4)), rng.normal(size=(size, size, 4, 5))
+    inputs, kernel = tensorflow.constant(inputs, "float32"), tensorflow.constant(kernel, "float32")
+    outputs = tensorflow.nn.conv2d(inputs, kernel, 1, padding)
+    upstream = tensorflow.constant(rng.normal(size=outputs.shape), "float32")
+    expected = tensorflow.raw_ops.Conv2DBackpropFilter(
+        input=inputs, filter_sizes=kernel.shape, out_backprop=upstream, strides=[1, 1, 1, 1], padding=padding
+    )
+    np.testing.assert_allclose(kernel_gradient(inputs, upstream, kernel.shape, padding), expected, rtol=1e-4, atol=1e-3)
+
+
+def test_a_wide_convolution_in_bfloat16_is_that_in_float32(tensorflow):
+    """As far as bfloat16's eight bits go."""
+    import keras
+
+    from ablation.layers import Conv2D
+
+    images = np.random.default_rng(1).normal(size=(70, 5, 5, 64)).astype("float32")
+    kernel = np.random.default_rng(2).normal(size=(3, 3, 64, 128)).astype("float32") / 24
+    results = []
+    for layer in (
+        Conv2D(128, 3, padding="same", use_bias=False, dtype="mixed_bfloat16"),
+        keras.layers.Conv2D(128, 3, padding="same", use_bias=False),
+    ):
+        layer.build(images.shape)
+        layer.set_weights([kernel])
+        x = tensorflow.Variable(images)
+        with tensorflow.GradientTape() as tape:
+            loss = tensorflow.reduce_sum(tensorflow.cast(layer(x), "float32") ** 2)
+        results.append(tape.gradient(loss, [x, layer.kernel.value]))
+    for ours, expected in zip(*results, strict=True):
+        assert np.linalg.norm(ours - expected) < 0.01 * np.linalg.norm(expected)
+
+
+def test_gelu_and_its_gradient(tensorflow):
+    from ablation.layers import SigmoidGelu
+
+    x = tensorflow.Variable(np.linspace(-6, 6, 101, dtype="float32"))
+    with tensorflow.GradientTape() as ours, tensorflow.GradientTape() as expected:
+        outputs, by_formula = SigmoidGelu()(x), x * tensorflow.sigmoid(1.702 * x)
+    np.testing.assert_allclose(outputs, by_formula, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(ours.gradient(outputs, x), expected.gradient(by_formula, x), rtol=1e-4, atol=1e-5)
+    assert SigmoidGelu(dtype="mixed_bfloat16")(x).dtype == tensorflow.bfloat16
+
+
+def test_a_batch_normalization_without_scale_is_keras_own(images):
+    import keras
+
+    from ablation.layers import FusedBatchNormalization
+
+    ours, theirs = FusedBatchNormalization(scale=False), keras.layers.BatchNormalization(scale=False)
+    np.testing.assert_allclose(ours(images, training=True), theirs(images, training=True), rtol=1e-4, atol=1e-4)
+
+
+def test_the_bias_of_the_patch_whitening_is_frozen_after_its_epochs(tensorflow):
+    from ablation.layers import PatchWhitening
+
+    layer = PatchWhitening(24, 2)
+    layer.build((None, 8, 8, 3))
+    assert [layer.freeze(epoch) for epoch in (1, 2, 3, 4, 5)] == [False, False, False, True, False]
+    assert layer.trainable_weights == []

@@ -36,3 +36,15 @@ def test_a_saturated_sample_has_no_gradient(tensorflow):
     gradient = tape.gradient(losses, probabilities).numpy()
     assert not gradient[0].any()
     assert gradient[1].any()
+
+
+def test_label_smoothing_is_keras_own(tensorflow):
+    import keras
+
+    from ablation.losses import clipped_categorical_crossentropy
+
+    rng = np.random.default_rng(2)
+    probabilities, labels = rng.dirichlet(np.ones(10), size=50).astype(np.float32), rng.integers(0, 10, 50)
+    theirs = keras.losses.CategoricalCrossentropy(label_smoothing=0.2, reduction=None)
+    expected = theirs(keras.utils.to_categorical(labels, 10), probabilities)
+    np.testing.assert_allclose(clipped_categorical_crossentropy(labels, probabilities, 0.2), expected, rtol=1e-4)

@@ -1,4 +1,6 @@
-"""The seven networks are the notebook's."""
+"""The seven networks are the notebook's, the modern one is the paper's."""
+
+import dataclasses
 
 import numpy as np
 import pytest
@@ -25,12 +27,18 @@ LAYERS = {
 }
 
 
+def images_of(n):
+    """Return n smooth random images, whose pixels are alike where they are neighbours."""
+    noise = np.random.default_rng(1).random((n, 9, 9, 3), dtype=np.float32)
+    return noise.repeat(4, axis=1).repeat(4, axis=2)[:, :32, 1:33]
+
+
 @pytest.fixture
 def build(tensorflow, shipped_config, schema):
     from ablation import network
 
     config = settings.complete(shipped_config, schema)
-    return lambda name: network.build(settings.model_spec(config, name), (32, 32, 3), 10)
+    return lambda name: network.build(settings.model_spec(config, name), images_of(100), 10)
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -73,9 +81,9 @@ def test_a_saved_model_trains_on_as_if_never_saved(tensorflow, shipped_config, s
         return model
 
     keras.utils.set_random_seed(1)
-    straight = train(network.build(settings.model_spec(config, "model6"), (32, 32, 3), 10), range(0, 60, 10))
+    straight = train(network.build(settings.model_spec(config, "model6"), images, 10), range(0, 60, 10))
     keras.utils.set_random_seed(1)
-    half = train(network.build(settings.model_spec(config, "model6"), (32, 32, 3), 10), range(0, 30, 10))
+    half = train(network.build(settings.model_spec(config, "model6"), images, 10), range(0, 30, 10))
     half.save(tmp_path / "model.keras")
     resumed = train(keras.models.load_model(tmp_path / "model.keras"), range(30, 60, 10))
     assert float(resumed.optimizer.learning_rate) == pytest.approx(1 / 1.06)
@@ -93,3 +101,63 @@ def test_a_saved_model_loads_and_evaluates_like_any_keras_model(build, tmp_path)
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert loaded.evaluate(images, labels, verbose=0) == pytest.approx(model.evaluate(images, labels, verbose=0))
     assert int(loaded.optimizer.iterations) == 1
+
+
+@pytest.fixture
+def airbench(tensorflow, modern_config, schema):
+    import keras
+
+    from ablation import network
+
+    spec = settings.model_spec(settings.complete(modern_config, schema), "airbench94")
+    keras.utils.set_random_seed(1)
+    return lambda **changes: network.build(
+        dataclasses.replace(spec, precision="float32", **changes), images_of(200), 10
+    )
+
+
+def test_parameters_of_the_modern_network(airbench):
+    """Counted by hand: 24 biases, six 3x3 convolutions and their BatchNorm biases, 10 x 256; fixed are the first
+    kernel, moving statistics, and the mean and variance of the channels with their count."""
+    model = airbench()
+    convolutions = 9 * (24 * 64 + 64 * 64 + 64 * 256 + 3 * 256 * 256)
+    biases = 2 * (64 + 256 + 256)
+    assert sum(weight.value.shape.num_elements() for weight in model.trainable_weights) == (
+        24 + convolutions + biases + 2560
+    )
+    fixed = sum(weight.value.shape.num_elements() for weight in model.non_trainable_weights)
+    assert fixed == 2 * 2 * 3 * 24 + 2 * biases
+
+
+def test_layers_stand_where_the_paper_has_them(airbench):
+    layers = [type(layer).__name__.replace("FusedBatchNormalization", "BN") for layer in airbench().layers]
+    block = ["Conv2D", "MaxPooling2D", "BN", "SigmoidGelu", "Conv2D", "BN", "SigmoidGelu"]
+    first = ["Normalization", "PatchWhitening", "SigmoidGelu"]
+    assert layers == [*first, *block, *block, *block, "GlobalMaxPooling2D", "Dense", "Rescaling", "Softmax"]
+
+
+def test_the_first_layer_whitens_patches(airbench):
+    """Its first twelve outputs are uncorrelated over patches, of variance 1 where epsilon is small beside it; the
+    others are their negatives."""
+    model = airbench()
+    outputs = model.layers[1](model.layers[0](images_of(200))).numpy().reshape(-1, 24).astype("float64")
+    np.testing.assert_allclose(outputs[:, 12:], -outputs[:, :12], atol=1e-5)
+    covariance = outputs[:, :12].T @ outputs[:, :12] / len(outputs)
+    np.testing.assert_allclose(covariance - np.diag(np.diag(covariance)), 0, atol=2e-3)
+    np.testing.assert_allclose(np.diag(covariance), 1, atol=0.05)
+
+
+def test_a_learned_first_layer_is_trained(airbench):
+    layer = airbench(first_layer="learned").layers[1]
+    assert type(layer).__name__ == "Conv2D"
+    assert len(layer.trainable_weights) == 2
+
+
+def test_filters_start_as_the_identity_as_far_as_there_are_channels(airbench):
+    first, second, *_ = [layer.kernel.numpy() for layer in airbench().layers if type(layer).__name__ == "Conv2D"]
+    identity = np.zeros((3, 3, 64, 64))
+    identity[1, 1] = np.eye(64)
+    np.testing.assert_array_equal(second, identity)
+    np.testing.assert_array_equal(first[1, 1, :, :24], np.eye(24))
+    assert np.abs(first[..., 24:]).max() <= 1 / np.sqrt(9 * 24)
+    assert first[..., 24:].std() == pytest.approx(1 / np.sqrt(3 * 9 * 24), rel=0.05)

@@ -1,14 +1,21 @@
-"""Adadelta is the paper's, and decays as Keras 2's did."""
+"""Adadelta is the paper's, and decays as Keras 2's did; SGD, its schedule and Lookahead are what they say."""
+
+import dataclasses
 
 import numpy as np
 import pytest
 
+from ablation import settings
+
 
 @pytest.fixture
-def adadelta(tensorflow):
-    from ablation.optimizers import adadelta
+def adadelta(tensorflow, shipped_config, schema):
+    from ablation.optimizers import optimizer_of
 
-    return adadelta
+    spec = settings.model_spec(settings.complete(shipped_config, schema), "model2")
+    return lambda learning_rate, decay: optimizer_of(
+        dataclasses.replace(spec, learning_rate=learning_rate, decay=decay), steps=100
+    )
 
 
 def test_learning_rate_after_80_epochs(adadelta):
@@ -62,3 +69,66 @@ def test_200_steps_agree_with_keras(adadelta):
         results.append([variable.numpy(), *(value.numpy() for value in optimizer.variables)])
     for ours, theirs in zip(*results, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=1e-7)
+
+
+def test_nesterov_momentum_is_the_formula(tensorflow):
+    """v = m v + g, x -= rate (g + m v), g with the L2 penalty; BatchNorm's biases have a rate of their own."""
+    import keras
+
+    from ablation.optimizers import NesterovSGD, Triangular
+
+    start, gradients = np.random.default_rng(1).normal(size=7), np.random.default_rng(2).normal(size=(20, 7))
+    for name, factor in (("kernel", 1.0), ("beta", 64.0)):
+        x, v = start.copy(), np.zeros(7)
+        for t, gradient in enumerate(gradients):
+            g = factor * gradient + 0.01 * x
+            v = 0.85 * v + g
+            x -= 1e-3 * float(Triangular(1.0, 20)(t)) * (g + 0.85 * v)
+        variable = keras.Variable(start.astype("float32"), name=name)
+        optimizer = NesterovSGD(Triangular(1e-3, 20), momentum=0.85, l2=0.01, bias_factor=64.0)
+        for gradient in gradients:
+            optimizer.apply([keras.ops.convert_to_tensor(gradient.astype("float32"))], [variable])
+        np.testing.assert_allclose(variable.numpy(), x, rtol=1e-4, atol=1e-5)
+
+
+def test_nesterov_momentum_is_keras_own_at_a_constant_rate(tensorflow):
+    import keras
+
+    from ablation.optimizers import NesterovSGD
+
+    results = []
+    for optimizer in (NesterovSGD(0.1, 0.9, 0.0, 1.0), keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True)):
+        variable = keras.Variable(np.ones(3, "float32"))
+        for gradient in np.random.default_rng(1).normal(size=(50, 3)).astype("float32"):
+            optimizer.apply([keras.ops.convert_to_tensor(gradient)], [variable])
+        results.append(variable.numpy())
+    np.testing.assert_allclose(*results, rtol=1e-4, atol=1e-5)
+
+
+def test_the_triangular_schedule_is_two_lines(tensorflow):
+    from ablation.optimizers import Triangular
+
+    rates = [float(Triangular(2.0, 490)(step)) for step in range(491)]
+    np.testing.assert_allclose(rates, 2 * np.interp(range(491), [0, 112, 490], [0.2, 1, 0.07]), rtol=1e-5)
+    assert np.isfinite([float(Triangular(2.0, 1)(step)) for step in (0, 1)]).all()
+
+
+def test_lookahead_is_the_formula(tensorflow):
+    import keras
+
+    from ablation.optimizers import Lookahead
+
+    fast, counter = keras.Variable(np.zeros(3, "float32")), keras.Variable(7, dtype="int32")
+    lookahead = Lookahead([fast, counter], every=5, steps=23)
+    x, slow = np.zeros(3), np.zeros(3)
+    for step in range(1, 24):
+        moved = np.random.default_rng(step).normal(size=3)
+        x = x + moved
+        if step % 5 == 0 or step == 23:
+            kept = 1 if step == 23 else 0.95**5 * (step / 23) ** 3
+            slow = kept * slow + (1 - kept) * x
+            x = slow
+        fast.assign(fast + moved.astype("float32"))
+        lookahead.follow(tensorflow.constant(step))
+        np.testing.assert_allclose(fast.numpy(), x, rtol=1e-5, atol=1e-5)
+    assert int(counter) == 7

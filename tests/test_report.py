@@ -41,8 +41,8 @@ STUDY = {
 }
 
 
-def render(accuracies=ACCURACIES, seeds=5, **changes):
-    metrics, comparisons, table = a_study(accuracies, range(1, seeds + 1))
+def render(accuracies=ACCURACIES, seeds=5, averaged=(), **changes):
+    metrics, comparisons, table = a_study(accuracies, range(1, seeds + 1), averaged)
     kinds = ("loss", "accuracy", "confusion", "mistakes")
     names = [*OF_STUDY, *(f"{kind}_{model}" for model in accuracies for kind in kinds)]
     figures = {name: b"\x89PNG " + name.encode() for name in names}
@@ -70,6 +70,14 @@ def test_every_link_in_the_page_leads_somewhere():
         targets = re.findall(r' id="([^"]+)"', html)
         assert len(targets) == len(set(targets))
         assert set(re.findall(r'href="#([^"]+)"', html)) <= set(targets)
+
+
+def test_averaging_over_views_is_said_with_the_accuracy_without_it():
+    assert "without averaging" not in render()
+    html = render(averaged=["b"])
+    assert html.count("without averaging</span>") == 1
+    assert "81.00 without averaging" in html
+    assert "with it" in html
 
 
 def test_published_figures_are_shown_where_there_are_any():

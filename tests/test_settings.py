@@ -26,7 +26,25 @@ WRONG = [
     ("training.devise", "cpu", "training.devise: unknown key; did you mean 'device'? allowed: device, threads"),
     ("models.model5.chanels", [1, 2, 3, 4], "models.model5.chanels: unknown key; did you mean 'channels'?"),
     ("models.model5.dropout", [0.25, 2, 0.5], "models.model5.dropout[1]: 2 is not possible; it has to be less than 1"),
-    ("models.model5.channels", [32, 64], "models.model5.channels: has 2 entries, [32, 64]; the network takes 4"),
+    (
+        "models.model5.channels",
+        [32, 64],
+        "models.model5.channels: has 2 entries, [32, 64]; architecture cifar10_cnn takes 4",
+    ),
+    ("models.model5.dropout", [0.5], "models.model5.dropout: has 1 entries, [0.5]; the network takes 3 (Of"),
+    (
+        "models.model5",
+        {"architecture": "airbench"},
+        "models.model5.channels: has 4 entries, [32, 64, 64, 64]; architecture airbench takes 3",
+    ),
+    (
+        "models.model5",
+        {"architecture": "airbench", "channels": [8, 8, 8], "dropout": [0, 0, 0]},
+        "models.model5.dropout: goes with architecture cifar10_cnn; this model's is airbench",
+    ),
+    ("models.model5.momentum", 0.5, "models.model5.momentum: goes with optimizer sgd; this model's is adadelta"),
+    ("models.model8.schedule", "triangular", "models.model8.decay: goes with schedule inverse_time; this model's is"),
+    ("models.model5.flip", "sideways", "models.model5.flip: 'sideways' is unknown; allowed: none, random, alternating"),
     ("models.model5.epochs", "eighty", "models.model5.epochs: 'eighty' is text; it has to be a whole number"),
     ("models.model5.epochs", 0, "models.model5.epochs: 0 is not possible; it has to be at least 1"),
     ("models.model5.decay", float("nan"), "models.model5.decay: 'nan' is text; it has to be a number"),
@@ -198,3 +216,32 @@ def test_every_key_is_described_and_every_optional_one_has_a_default(schema):
 def test_shipped_extensions_are_valid(shipped_config, schema, name):
     extension = yaml.safe_load((ROOT / name).read_text())
     settings.complete({**shipped_config, **extension}, schema)
+
+
+def test_what_means_nothing_for_a_model_is_none_and_not_shown(modern_config, schema):
+    """So that a change of it trains nothing, and no difference is claimed."""
+    config = settings.complete(modern_config, schema)
+    modern = config["models"]["airbench94"]
+    assert [modern[key] for key in ("dropout", "batch_normalization", "decay")] == [None] * 3
+    assert [config["models"]["model2"][key] for key in ("first_layer", "momentum", "bias_factor")] == [None] * 3
+    words = settings.difference(config, "airbench94")
+    assert "architecture airbench; channels 64-256-256; first_layer patch whitening; flip alternating" in words
+    assert "dropout" not in words
+    assert settings.varying(config)["dropout"]["airbench94"] == "–"
+    defaults = {**modern_config, "defaults": {"dropout": [0.1, 0.1, 0.1]}}
+    other = settings.complete(defaults, schema)
+    for name, same in (("airbench94", True), ("model2", False)):
+        assert (settings.model_spec(other, name) == settings.model_spec(config, name)) == same
+
+
+def test_models_that_train_alike_are_trained_once(schema):
+    config = yaml.safe_load((ROOT / "config/airbench_ablation.yaml").read_text())
+    config = settings.complete(config, schema)
+    trained_as = {name: settings.trained_as(config, name) for name in config["models"]}
+    assert trained_as.pop("one_view") == "airbench94"
+    assert all(name == other for name, other in trained_as.items())
+
+
+def test_the_config_in_the_report_is_the_study(modern_config, schema):
+    config = settings.complete(modern_config, schema)
+    assert settings.complete(settings.essential(config), schema)["models"] == config["models"]

@@ -7,7 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 import numpy as np
 import pytest
 
-from ablation import settings
+from ablation import datasets, settings
 from ablation.errors import InputError
 
 
@@ -20,6 +20,13 @@ def spec(schema):
         },
     }
     return settings.model_spec(settings.complete(config, schema), "small")
+
+
+@pytest.fixture
+def modern_spec(modern_config, schema):
+    spec = settings.model_spec(settings.complete(modern_config, schema), "airbench94")
+    small = {"channels": (4, 8, 8), "precision": "float32", "learning_rate": 0.1, "epochs": 4, "batch_size": 8}
+    return dataclasses.replace(spec, **small)
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +42,9 @@ def run(spec, data, seed=1):
     from ablation import network, training
 
     keras.utils.set_random_seed(seed)
-    model = network.build(spec, (16, 16, 3), 3)
-    history = training.train(model, spec, *data, seed, on_epoch=lambda epoch: None)
+    to_train, to_validate = datasets.split(*data, spec, seed)
+    model = network.build(spec, to_train[0], 3)
+    history = training.train(model, spec, to_train, to_validate, seed, on_epoch=lambda epoch: None)
     return model.get_weights(), history
 
 
@@ -50,8 +58,8 @@ def test_steps_are_those_of_keras(tensorflow, spec, data):
     weights, history = run(spec, data)
 
     keras.utils.set_random_seed(1)
-    model = network.build(spec, (16, 16, 3), 3)
     images, labels = data
+    model = network.build(spec, images[:45], 3)
     losses = []
     for epoch in (1, 2):
         order = np.random.default_rng([1, epoch]).permutation(45)
@@ -67,6 +75,39 @@ def test_steps_are_those_of_keras(tensorflow, spec, data):
     val_loss, val_accuracy = model.evaluate(images[45:], labels[45:], verbose=0)
     assert history[1].val_loss == pytest.approx(val_loss, rel=1e-3)
     assert history[1].val_accuracy == pytest.approx(val_accuracy)
+
+
+def test_without_validation_images_all_are_trained_on(tensorflow, modern_spec, data):
+    weights, history = run(modern_spec, data)
+    assert all(np.isnan(row.val_loss) and np.isnan(row.val_accuracy) for row in history)
+    images, labels = data
+    changed = images.copy()
+    changed[-1] = 0
+    assert any(not np.array_equal(a, b) for a, b in zip(run(modern_spec, (changed, labels))[0], weights, strict=True))
+
+
+def test_modern_steps_are_those_of_keras(tensorflow, modern_spec, data):
+    """Without Lookahead, and the images moved beforehand, train_on_batch with Keras's loss ends at the same weights."""
+    import keras
+
+    from ablation import augmentation, network
+
+    spec = dataclasses.replace(modern_spec, lookahead=0, epochs=2)
+    weights, _ = run(spec, data)
+    keras.utils.set_random_seed(1)
+    images, labels = data
+    ours = network.build(spec, images, 3)
+    model = keras.Sequential(ours.layers)
+    model.compile(ours.optimizer, keras.losses.CategoricalCrossentropy(label_smoothing=spec.label_smoothing))
+    for epoch in (1, 2):
+        order = np.random.default_rng([1, epoch]).permutation(50)
+        moves = augmentation.draw(spec, 1, epoch, 50)
+        for at in range(0, 50, 8):
+            batch = order[at : at + 8]
+            moved = augmentation.moved(images[batch], moves[batch]).numpy()
+            model.train_on_batch(moved, keras.utils.to_categorical(labels[batch], 3))
+    for here, there in zip(weights, model.get_weights(), strict=True):
+        np.testing.assert_allclose(here, there, rtol=1e-3, atol=1e-4)
 
 
 def test_validation_images_are_the_last_ones_or_drawn_by_the_seed(tensorflow, spec, data):
@@ -121,19 +162,19 @@ def test_a_loss_that_is_no_number_stops(tensorflow, spec, data):
 
 
 def test_a_split_that_leaves_nothing(tensorflow):
-    from ablation.datasets import split_point
+    assert datasets.split_point(50_000, 0.1) == 45_000
+    assert datasets.split_point(50_000, 0) == 50_000
+    for share in (0.6, 1e-17):
+        with pytest.raises(InputError, match="leaves one part empty"):
+            datasets.split_point(2, share)
 
-    assert split_point(50_000, 0.1) == 45_000
-    with pytest.raises(InputError, match="leaves one part empty"):
-        split_point(2, 0.6)
 
-
-def test_steps_compile_for_a_gpu(spec, data):
+@pytest.mark.parametrize("architecture", ["cifar10_cnn", "airbench"])
+def test_steps_compile_for_a_gpu(spec, modern_spec, data, architecture):
     """XLA, which compiles the steps on a GPU, takes every operation and computes the same."""
+    spec = dataclasses.replace(spec, dropout=(0, 0, 0)) if architecture == "cifar10_cnn" else modern_spec
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
-        plain, compiled = process.submit(
-            an_epoch_each_way, dataclasses.replace(spec, dropout=(0, 0, 0)), *data
-        ).result()
+        plain, compiled = process.submit(an_epoch_each_way, spec, *data).result()
     for ours, expected in zip(compiled, plain, strict=True):
         np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-4)
 
@@ -144,16 +185,18 @@ def an_epoch_each_way(spec, images, labels):
     import tensorflow
 
     from ablation import network, training
+    from ablation.optimizers import Lookahead
 
-    order = np.random.default_rng(1).permutation(50).astype(np.int32)
     results = []
     for jit_compile in (False, True):
         keras.utils.set_random_seed(1)
-        model = network.build(spec, (16, 16, 3), 3)
+        model = network.build(spec, images, 3)
+        lookahead = Lookahead(model.variables, 2, 14)
         steps = training.steps_of(
-            model, tensorflow.constant(images), tensorflow.constant(labels, "int32"), jit_compile=jit_compile
+            model, spec, lookahead, tensorflow.constant(images), tensorflow.constant(labels, "int32"), jit_compile
         )
-        sums = np.sum([list(map(float, steps(call))) for call in training.calls_of(order, 8)], axis=0)
+        calls = training.calls_of(training.plan(spec, 1, 1, 50), 8)
+        sums = np.sum([list(map(float, steps(call))) for call in calls], axis=0)
         results.append([*sums, *model.get_weights()])
     return results
 

@@ -141,9 +141,22 @@ def permuted(dataset, seed, train_images=None, test_images=None):
 def split_point(n, validation_split):
     """Return how many of n images are trained on, as Keras splits them; the rest validates.
 
-    Raises InputError where one of the two would be empty.
+    Raises InputError where one of the two would be empty, though validation_split asks for both.
     """
     at = int(n * (1 - validation_split))
-    if at in (0, n):
+    if at == 0 or (at == n and validation_split):
         raise InputError(f"validation_split: {validation_split} of {n} training images leaves one part empty")
     return at
+
+
+def split(images, labels, spec, seed):
+    """Return (images, labels) to train on and (images, labels) to validate on, as a ModelSpec says.
+
+    The latter are the last spec.validation_split of all, with spec.validation_images "by_seed"
+    after a permutation drawn from the seed. Raises InputError as `split_point` does.
+    """
+    at = split_point(len(images), spec.validation_split)
+    if spec.validation_images == "by_seed":
+        shuffled = np.random.default_rng([seed, 0]).permutation(len(images))  # epochs count from 1
+        images, labels = images[shuffled], labels[shuffled]
+    return (images[:at], labels[:at]), (images[at:], labels[at:])

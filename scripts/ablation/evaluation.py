@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from ablation.augmentation import AS_IT_IS, VIEWS, moved
 from ablation.losses import clipped_categorical_crossentropy
 
 BATCH = 500  # images at a time
@@ -19,6 +20,32 @@ def forward(model):
         return np.concatenate([infer(images[at : at + BATCH]) for at in range(0, len(images), BATCH)])
 
     return probabilities
+
+
+def by_view(model, images, test_time_augmentation):
+    """Return the (n, classes) float32 probabilities of every view of the images, by view, as VIEWS has them.
+
+    images: (n, height, width, 3) float32.
+    """
+    probabilities = forward(model)
+
+    def of(view):
+        moves = tf.tile([view], [len(images), 1])
+        batches = (slice(at, at + BATCH) for at in range(0, len(images), BATCH))
+        return np.concatenate([probabilities(moved(tf.constant(images[at]), moves[at]).numpy()) for at in batches])
+
+    return {view: probabilities(images) if view == AS_IT_IS else of(view) for view in VIEWS[test_time_augmentation]}
+
+
+def averaged(probabilities, test_time_augmentation):
+    """Return the softmax of the weighted mean of the logits of all views, from their probabilities; float32."""
+    views = VIEWS[test_time_augmentation]
+    if len(views) == 1:
+        return probabilities[AS_IT_IS]
+    tiny = np.finfo(np.float32).tiny
+    logits = sum(weight * np.log(np.maximum(probabilities[view], tiny)) for view, weight in views.items())
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
 def loss_and_accuracy(probabilities, labels):

@@ -77,7 +77,10 @@ def _training_and_validation(title, histories, column):
 
 
 def _band(axes, histories, column, colour, line, label):
-    by_epoch = pd.concat(histories).groupby("epoch")[column]
+    history = pd.concat(histories)
+    if history[column].isna().all():  # no validation images
+        return
+    by_epoch = history.groupby("epoch")[column]
     mean, low, high = by_epoch.mean(), by_epoch.min(), by_epoch.max()
     axes.plot(mean.index, mean, line, color=colour, label=label, marker="o" if len(mean) == 1 else None)
     axes.fill_between(mean.index, low, high, color=colour, alpha=0.12, linewidth=0)
@@ -85,7 +88,7 @@ def _band(axes, histories, column, colour, line, label):
 
 
 def curves_plot(histories):
-    """Return a figure of val_loss and val_accuracy by epoch, all models on one pair of axes.
+    """Return a figure of val_loss and val_accuracy by epoch, all models with validation images on one pair of axes.
 
     histories: by model, a list as of `loss_plot`.
     """

@@ -1,5 +1,6 @@
 """The config checked against its schema and completed with its defaults."""
 
+import dataclasses
 import difflib
 import math
 import re
@@ -17,14 +18,25 @@ TYPE_NAMES = {
     "number": "a number",
     "null": "null",
 }
+CHANNELS = {"cifar10_cnn": 4, "airbench": 3}
+ONLY_WITH = {  # settings that mean nothing unless another one has this value
+    "first_layer": ("architecture", "airbench"),
+    "batch_normalization": ("architecture", "cifar10_cnn"),
+    "dropout": ("architecture", "cifar10_cnn"),
+    "decay": ("schedule", "inverse_time"),
+    "momentum": ("optimizer", "sgd"),
+    "weight_decay": ("optimizer", "sgd"),
+    "bias_factor": ("optimizer", "sgd"),
+}
 NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?")
 
 
 def complete(config, schema):
     """Return a copy of `config` with every default of `schema` filled in and every model spelled out.
 
-    limits.epochs is applied to the models. Text that spells a number is read as one where a
-    number belongs: YAML takes 1e-4 for text, and snakemake all that `--config` nests.
+    limits.epochs is applied to the models, and a setting that means nothing for a model is None. Text
+    that spells a number is read as one where a number belongs: YAML takes 1e-4 for text, and snakemake
+    all that `--config` nests.
 
     Raises InputError, one line that names the key, what is wrong with it and what is allowed,
     for an unknown key, a wrong type or an impossible value.
@@ -47,11 +59,28 @@ def complete(config, schema):
     if baseline not in config["models"]:
         raise InputError(f"baseline: no such model {baseline!r}; {_nearest(baseline, config['models'])}")
     for name, model in config["models"].items():
-        config["models"][name] = {**config["defaults"], **model}
+        config["models"][name] = _spelled_out(name, model, config["defaults"])
     left_out_of_whitening(config)
     for model in (config["defaults"], *config["models"].values()):
         model["epochs"] = min(model["epochs"], config["limits"]["epochs"] or model["epochs"])
     return config
+
+
+def _spelled_out(name, own, defaults):
+    """Return all settings of model `name`; `own` are those that its entry says."""
+    model = {**defaults, **own}
+    needed = CHANNELS[model["architecture"]]
+    if len(model["channels"]) != needed:
+        raise InputError(
+            f"models.{name}.channels: has {len(model['channels'])} entries, {model['channels']};"
+            f" architecture {model['architecture']} takes {needed}"
+        )
+    for key, (other, value) in ONLY_WITH.items():
+        if model[other] != value:
+            if key in own:
+                raise InputError(f"models.{name}.{key}: goes with {other} {value}; this model's is {model[other]}")
+            model[key] = None
+    return model
 
 
 def _normalised(value, rule, definitions, fill=True):
@@ -173,13 +202,19 @@ def left_out_of_whitening(config):
 
 def model_spec(config, name):
     """Return the ModelSpec of model `name` of a completed config."""
-    return ModelSpec.of({key: config["models"][name][key] for key in config["defaults"]})
+    return ModelSpec.of({field.name: config["models"][name][field.name] for field in dataclasses.fields(ModelSpec)})
+
+
+def trained_as(config, name):
+    """Return the first model of a completed config that trains as `name` does: such models are trained once."""
+    spec = model_spec(config, name)
+    return next(other for other in config["models"] if model_spec(config, other) == spec)
 
 
 def difference(config, name):
     """Return in words how model `name` of a completed config differs from its baseline."""
     model, baseline = config["models"][name], config["models"][config["baseline"]]
-    return in_words({key: model[key] for key in config["defaults"] if model[key] != baseline[key]})
+    return in_words({key: model[key] for key in config["defaults"] if model[key] not in (None, baseline[key])})
 
 
 def varying(config):
@@ -202,7 +237,9 @@ def essential(config):
         "seeds": sorted(config["seeds"]),
         "training": {key: config["training"][key] for key in ("device", "threads")},
         "models": {
-            name: {key: value for key, value in model.items() if key not in defaults or value != defaults[key]}
+            name: {
+                key: value for key, value in model.items() if key not in defaults or value not in (None, defaults[key])
+            }
             for name, model in config["models"].items()
         },
     }
@@ -216,4 +253,6 @@ def in_words(settings):
 def _value_in_words(value):
     if isinstance(value, list):
         return "-".join(map(_value_in_words, value))
+    if value is None:
+        return "–"
     return f"{value:g}" if isinstance(value, float) else str(value).replace("_", " ")

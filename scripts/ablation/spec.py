@@ -10,11 +10,22 @@ class ModelSpec:
 
     input: str
     precision: str
-    channels: tuple[int, int, int, int]
+    architecture: str
+    channels: tuple[int, ...]
+    first_layer: str
     batch_normalization: str
     dropout: tuple[float, float, float]
+    flip: str
+    translation: int
+    label_smoothing: float
+    optimizer: str
     learning_rate: float
+    schedule: str
     decay: float
+    momentum: float
+    weight_decay: float
+    bias_factor: float
+    lookahead: int
     epochs: int
     batch_size: int
     validation_split: float

@@ -13,6 +13,8 @@ COLUMNS = [
     "test_loss",
     "test_accuracy",
     "test_accuracy_sd",
+    "test_time_augmentation",
+    "accuracy_without_augmentation",
     "low",
     "high",
     "new_low",
@@ -27,7 +29,14 @@ COLUMNS = [
     "published_difference",
     "training_seconds",
 ]  # results/README.md says what each holds
-TEXTS = ("model", "reference", "differs", "verdict", "new_verdict")  # never numbers, whatever they look like
+TEXTS = (
+    "model",
+    "reference",
+    "differs",
+    "test_time_augmentation",
+    "verdict",
+    "new_verdict",
+)  # never numbers, whatever they look like
 
 
 def accuracy_table(metrics, models, runs, comparisons):
@@ -44,6 +53,8 @@ def accuracy_table(metrics, models, runs, comparisons):
             parameters=("parameters", "first"),
             seeds=("seed", "count"),
             test_loss=("test_loss", "mean"),
+            test_time_augmentation=("test_time_augmentation", "first"),
+            accuracy_without_augmentation=("test_accuracy_without_augmentation", "mean"),
             training_seconds=("seconds", "mean"),
         )
         .join(pd.DataFrame.from_dict(models, orient="index"))
@@ -57,8 +68,11 @@ def accuracy_table(metrics, models, runs, comparisons):
 
 
 def for_a_paper(table):
-    """Return a DataFrame of texts, a row per model, of an accuracy table: what a paper or a README would show."""
-    return pd.DataFrame(
+    """Return a DataFrame of texts, a row per model, of an accuracy table: what a paper or a README would show.
+
+    Where predictions are averages over views of an image, there is a column of the accuracy without.
+    """
+    texts = pd.DataFrame(
         {
             "model": table["model"],
             "what differs": table["differs"],
@@ -77,6 +91,10 @@ def for_a_paper(table):
             "new images": table["new_verdict"].fillna(""),
         }
     )
+    if (table["test_time_augmentation"] != "none").any():
+        without = [f"{100 * share:.2f}" for share in table["accuracy_without_augmentation"]]
+        texts.insert(4, "without test-time augmentation, %", without)
+    return texts
 
 
 def read(path):

@@ -1,22 +1,26 @@
 """The training loop: data resident on the device, many steps a call."""
 
+import math
 import time
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import tensorflow as tf
 
-from ablation.datasets import split_point
+from ablation.augmentation import draw, moved
 from ablation.errors import InputError, Interrupted
 from ablation.evaluation import forward, loss_and_accuracy
+from ablation.layers import PatchWhitening
 from ablation.losses import clipped_categorical_crossentropy
+from ablation.network import steps_in_all
+from ablation.optimizers import Lookahead
 
 STEPS_PER_CALL = 64  # steps between two returns to Python
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """One row of history.csv. Losses and accuracies are means over images; seconds of wall time."""
+    """One row of history.csv. Losses and accuracies are means over images, nan over none; seconds of wall time."""
 
     epoch: int
     loss: float
@@ -47,12 +51,11 @@ class Progress:
         return cls(**{**state, "history": [Epoch(**row) for row in state["history"]]})
 
 
-def train(model, spec, images, labels, seed, on_epoch, checkpoint=None):
+def train(model, spec, to_train, to_validate, seed, on_epoch, checkpoint=None):
     """Train `model` for spec.epochs and return the list of its Epochs.
 
-    images: (n, height, width, 3) float32; labels: (n,) int64; the last spec.validation_split
-    of them are validation images, with spec.validation_images "by_seed" after a permutation drawn
-    from the seed. Every epoch visits the training images in an order drawn from (seed, epoch),
+    to_train, to_validate: images, (n, height, width, 3) float32, and labels, (n,) int64, of each. Every epoch
+    visits the training images in an order, and flipped and moved in ways, drawn from (seed, epoch),
     the last batch short where they don't divide. `on_epoch(Epoch)` is called after each.
 
     checkpoint: the Checkpoint that the training goes on from and saves its state to. What it
@@ -61,24 +64,26 @@ def train(model, spec, images, labels, seed, on_epoch, checkpoint=None):
     Raises InputError when the loss is no longer a number or memory runs out, Interrupted when checkpoint.stop says
     so and the state is saved.
     """
-    at = split_point(len(images), spec.validation_split)
-    if spec.validation_images == "by_seed":
-        shuffled = np.random.default_rng([seed, 0]).permutation(len(images))  # epochs count from 1
-        images, labels = images[shuffled], labels[shuffled]
-    val_images, val_labels = tf.constant(images[at:]), labels[at:]
-    images, labels = tf.constant(images[:at]), tf.constant(labels[:at], tf.int32)
+    n, (val_images, val_labels) = len(to_train[0]), to_validate
+    images, labels = tf.constant(to_train[0]), tf.constant(to_train[1], tf.int32)
+    val_images = tf.constant(val_images)
     on_gpu = bool(tf.config.list_logical_devices("GPU"))
-    steps, probabilities = steps_of(model, images, labels, jit_compile=on_gpu), forward(model)
+    probabilities = forward(model)
+    variables, lookahead = [*model.variables, *model.optimizer.variables], None
+    if spec.lookahead:
+        lookahead = Lookahead(model.variables, spec.lookahead, steps_in_all(spec, n))
+        variables += lookahead.slow
 
-    variables = [*model.variables, *model.optimizer.variables]
     saved = checkpoint and checkpoint.restore(variables)
-    progress = Progress.of(saved) if saved else Progress()
+    progress, steps = Progress.of(saved) if saved else Progress(), None
     for epoch in range(len(progress.history) + 1, spec.epochs + 1):
         start = time.perf_counter() - progress.seconds
-        order = np.random.default_rng([seed, epoch]).permutation(len(images)).astype(np.int32)
-        for batches in calls_of(order, spec.batch_size)[progress.calls :]:
+        frozen = [layer.freeze(epoch) for layer in model.layers if isinstance(layer, PatchWhitening)]
+        if steps is None or any(frozen):
+            steps = steps_of(model, spec, lookahead, images, labels, jit_compile=on_gpu)
+        for rows in calls_of(plan(spec, seed, epoch, n), spec.batch_size)[progress.calls :]:
             try:
-                loss, correct = steps(batches)
+                loss, correct = steps(rows)
             except tf.errors.ResourceExhaustedError:
                 raise InputError("out of memory; a smaller batch_size or fewer channels need less") from None
             progress.calls += 1
@@ -90,11 +95,13 @@ def train(model, spec, images, labels, seed, on_epoch, checkpoint=None):
                 raise Interrupted(
                     f"{checkpoint.stop} in epoch {epoch}; the state is saved, the next run goes on from it"
                 )
-        val_loss, val_accuracy = loss_and_accuracy(probabilities(val_images), val_labels)
+        val_loss = val_accuracy = math.nan
+        if len(val_labels):
+            val_loss, val_accuracy = loss_and_accuracy(probabilities(val_images), val_labels)
         row = Epoch(
             epoch=epoch,
-            loss=progress.loss / len(images),
-            accuracy=progress.correct / len(images),
+            loss=progress.loss / n,
+            accuracy=progress.correct / n,
             val_loss=val_loss,
             val_accuracy=val_accuracy,
             learning_rate=float(model.optimizer.learning_rate),
@@ -109,42 +116,53 @@ def train(model, spec, images, labels, seed, on_epoch, checkpoint=None):
     return progress.history
 
 
-def calls_of(order, batch_size):
-    """Return the (steps, batch) int32 index arrays of an epoch, one per call of the steps, the last batch short.
+def plan(spec, seed, epoch, n):
+    """Return an epoch over n images, (n, 4) int32: which image comes when, and its moves as `draw` returns them."""
+    order = np.random.default_rng([seed, epoch]).permutation(n).astype(np.int32)
+    return np.column_stack([order, draw(spec, seed, epoch, n)[order]])
 
-    order: (n,) int32 indices of images.
+
+def calls_of(rows, batch_size):
+    """Return the (steps, batch, 4) int32 arrays of an epoch, one per call of the steps, the last batch short.
+
+    rows: (n, 4) int32, as `plan` returns them.
     """
-    whole = len(order) // batch_size * batch_size
-    batches = order[:whole].reshape(-1, batch_size)
+    whole = len(rows) // batch_size * batch_size
+    batches = rows[:whole].reshape(-1, batch_size, rows.shape[1])
     calls = [batches[at : at + STEPS_PER_CALL] for at in range(0, len(batches), STEPS_PER_CALL)]
-    if whole < len(order):
-        calls.append(order[None, whole:])
+    if whole < len(rows):
+        calls.append(rows[None, whole:])
     return calls
 
 
-def steps_of(model, images, labels, jit_compile):
-    """Return a function that takes one gradient step per row of (steps, batch) indices.
+def steps_of(model, spec, lookahead, images, labels, jit_compile):
+    """Return a function that takes one gradient step per row of batches, in those variables that are trainable now.
 
-    images: (n, height, width, 3) float32 and labels: (n,) int32, resident on the device;
-    jit_compile: compile by XLA, which pays on a GPU and not on a CPU. The function returns the
-    sum of the losses and the count of right answers over the images it saw.
+    lookahead: a Lookahead to call after every step, or None; images: (n, height, width, 3) float32 and labels:
+    (n,) int32, resident on the device; jit_compile: compile by XLA, which pays on a GPU and not on a CPU.
+    The function takes (steps, batch, 4) int32 as `calls_of` returns them, and returns the sum of the losses and the
+    count of right answers over the images it saw.
     """
-    optimizer = model.optimizer
-    optimizer.build(model.trainable_variables)
+    augmented = spec.flip != "none" or spec.translation > 0
 
     @tf.function(
-        input_signature=[tf.TensorSpec([None, None], tf.int32)],
+        input_signature=[tf.TensorSpec([None, None, 4], tf.int32)],
         jit_compile=jit_compile,
     )
     def steps(batches):
         loss_sum, correct = tf.constant(0.0), tf.constant(0.0)
         for step in tf.range(tf.shape(batches)[0]):
-            x, y = tf.gather(images, batches[step]), tf.gather(labels, batches[step])
+            rows = batches[step]
+            x, y = tf.gather(images, rows[:, 0]), tf.gather(labels, rows[:, 0])
+            if augmented:
+                x = moved(x, rows[:, 1:])
             with tf.GradientTape() as tape:
                 probabilities = model(x, training=True)
-                losses = clipped_categorical_crossentropy(y, probabilities)
+                losses = clipped_categorical_crossentropy(y, probabilities, spec.label_smoothing)
                 loss = tf.reduce_mean(losses)
-            optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+            model.optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+            if lookahead:
+                lookahead.follow(model.optimizer.iterations.value)
             loss_sum += tf.reduce_sum(losses)
             correct += tf.reduce_sum(tf.cast(tf.equal(tf.argmax(probabilities, 1, tf.int32), y), tf.float32))
         return loss_sum, correct
