@@ -1,9 +1,10 @@
-"""Draw validation accuracy against minutes of training, of some finished runs.
+"""Draw validation accuracy against minutes of training, of some finished runs with validation images.
 
-python bench/accuracy_by_minutes.py --runs results/runs/airbench94/seed1 ... --mark 0.846 --output curve.png
+python bench/accuracy_by_minutes.py --runs results/runs/model7_modern/seed1 --mark 0.846 --output curve.png
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -23,6 +24,8 @@ def main():
     figure, axes = plt.subplots()
     for run in arguments.runs:
         history = pd.read_csv(run / "history.csv")
+        if history["val_accuracy"].isna().all():
+            sys.exit(f"error: {run}: has no validation images")
         minutes, percent = history["seconds"].cumsum() / 60, 100 * history["val_accuracy"]
         axes.plot(minutes, percent, "-o", markersize=3, label=f"{run.parent.name}, {len(history)} epochs")
         above = percent > 100 * arguments.mark

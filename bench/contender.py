@@ -84,7 +84,8 @@ def keras(spec, precision, threads, n):
 def torch(spec, precision, threads, n):
     """Return a function that trains for an epoch in PyTorch, eager and channels_last, and its seconds.
 
-    Without augmentation and Lookahead, whatever the spec says: ours is the only one that pays for them.
+    Without augmentation, Lookahead, the triangular schedule and bias_factor, whatever the spec says: ours is the
+    only one that pays for them.
     """
     set_threads(threads)
     import peers

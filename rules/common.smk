@@ -179,18 +179,15 @@ def of_all_runs(name):
     return [file for model in config["models"] for file in of_seeds(model, name)]
 
 
+def histories_of(models):
+    """Return the history.csv of every seed of some models, from where they are trained."""
+    trained = [settings.trained_as(config, model) for model in models]
+    return [file for model in trained for file in of_seeds(model, "history.csv")]
+
+
 def histories_of_model(wildcards):
     """Return the history.csv of every seed of a model."""
-    return of_seeds(settings.trained_as(config, wildcards.model), "history.csv")
-
-
-def all_histories():
-    """Return the history.csv of every model and seed."""
-    return [
-        file
-        for model in config["models"]
-        for file in of_seeds(settings.trained_as(config, model), "history.csv")
-    ]
+    return histories_of([wildcards.model])
 
 
 def test_images_digest(wildcards):
@@ -262,12 +259,13 @@ def study_of_report(wildcards):
                 name: model.get("description", "") for name, model in config["models"].items()
             },
             "baseline": config["baseline"],
-            "defaults": settings.in_words(config["defaults"]),
+            "defaults": settings.defaults_in_words(config),
             "varying": settings.varying(config),
             "inputs": sorted({model["input"] for model in config["models"].values()}),
             "validation": sorted(
-                {model["validation_images"] for model in config["models"].values()}
+                {model["validation_images"] for model in config["models"].values()} - {None}
             ),
+            "trained_once": settings.trained_once(config),
             "dataset": config["dataset"]["name"],
             "epsilon": config["whitening"]["epsilon"],
             "fit_on": config["whitening"]["fit_on"],

@@ -148,7 +148,7 @@ rule plot_study:
     input:
         metrics=of_all_runs("metrics.json"),
         predictions=ancient(of_all_runs("predictions.npz")),
-        histories=all_histories(),
+        histories=histories_of(config["models"]),
         images=ancient("<results>/data/images.npz"),
         digest=test_images_digest,
         table="<results>/report/accuracy.csv",

@@ -38,7 +38,7 @@ def main():
     views = evaluation.by_view(model, network_input(images), arguments.test_time_augmentation)
     probabilities = evaluation.averaged(views, arguments.test_time_augmentation)
     loss, accuracy = evaluation.loss_and_accuracy(probabilities, labels)
-    _, accuracy_as_it_is = evaluation.loss_and_accuracy(evaluation.averaged(views, "none"), labels)
+    _, accuracy_one_view = evaluation.loss_and_accuracy(evaluation.averaged(views, "none"), labels)
 
     files.write_npz(
         arguments.predictions,
@@ -53,7 +53,7 @@ def main():
             "test_loss": loss,
             "test_accuracy": accuracy,
             "test_time_augmentation": arguments.test_time_augmentation,
-            "test_accuracy_without_augmentation": accuracy_as_it_is,
+            "test_accuracy_one_view": accuracy_one_view,
             "test_images": len(labels),
             "test_digest": digest,
             "predictions_digest": files.sha256_of(arguments.predictions),

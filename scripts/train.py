@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import json
-import math
 import platform
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -50,8 +49,8 @@ def main():
 
     def show(epoch):
         left = timedelta(seconds=round(epoch.seconds * (spec.epochs - epoch.epoch)))
-        values = {key: getattr(epoch, key) for key in ("loss", "accuracy", "val_loss", "val_accuracy")}
-        shown = "  ".join(f"{key} {value:.4f}" for key, value in values.items() if not math.isnan(value))
+        keys = ["loss", "accuracy", *(["val_loss", "val_accuracy"] if len(to_validate[0]) else [])]
+        shown = "  ".join(f"{key} {getattr(epoch, key):.4f}" for key in keys)
         say(f"{title}: epoch {epoch.epoch:3d}/{spec.epochs}  {shown}  {epoch.seconds:.1f} s  left {left}")
 
     decides = {

@@ -44,6 +44,7 @@ def test_a_model_without_validation_images_has_no_line_of_them():
     assert list(lines(axes)) == ["loss"]
     losses, accuracies = figures.curves_plot({"without": [without], "with": [history()]}).axes
     assert list(lines(losses)) == list(lines(accuracies)) == ["with"]
+    assert not figures.curves_plot({"without": [without]}).legends
 
 
 def test_more_models_than_colours_are_told_apart():

@@ -149,8 +149,8 @@ def test_a_wide_convolution_in_bfloat16_is_that_in_float32(tensorflow):
 
     from ablation.layers import Conv2D
 
-    images = np.random.default_rng(1).normal(size=(70, 5, 5, 64)).astype("float32")
-    kernel = np.random.default_rng(2).normal(size=(3, 3, 64, 128)).astype("float32") / 24
+    images = np.random.default_rng(1).normal(size=(70, 5, 5, 128)).astype("float32")
+    kernel = np.random.default_rng(2).normal(size=(3, 3, 128, 128)).astype("float32") / 34
     results = []
     for layer in (
         Conv2D(128, 3, padding="same", use_bias=False, dtype="mixed_bfloat16"),
@@ -191,5 +191,5 @@ def test_the_bias_of_the_patch_whitening_is_frozen_after_its_epochs(tensorflow):
 
     layer = PatchWhitening(24, 2)
     layer.build((None, 8, 8, 3))
-    assert [layer.freeze(epoch) for epoch in (1, 2, 3, 4, 5)] == [False, False, False, True, False]
+    assert [layer.set_epoch(epoch) for epoch in (1, 2, 3, 4, 5)] == [False, False, False, True, False]
     assert layer.trainable_weights == []

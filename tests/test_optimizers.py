@@ -119,16 +119,19 @@ def test_lookahead_is_the_formula(tensorflow):
     from ablation.optimizers import Lookahead
 
     fast, counter = keras.Variable(np.zeros(3, "float32")), keras.Variable(7, dtype="int32")
-    lookahead = Lookahead([fast, counter], every=5, steps=23)
+    fixed = keras.Variable(np.random.default_rng(0).normal(size=100).astype("float32"))
+    before = fixed.numpy()
+    lookahead = Lookahead([fast, counter, fixed], every=5, steps=23)
     x, slow = np.zeros(3), np.zeros(3)
     for step in range(1, 24):
         moved = np.random.default_rng(step).normal(size=3)
         x = x + moved
         if step % 5 == 0 or step == 23:
-            kept = 1 if step == 23 else 0.95**5 * (step / 23) ** 3
+            kept = 0.95**5 * (step / 23) ** 3
             slow = kept * slow + (1 - kept) * x
             x = slow
         fast.assign(fast + moved.astype("float32"))
         lookahead.follow(tensorflow.constant(step))
         np.testing.assert_allclose(fast.numpy(), x, rtol=1e-5, atol=1e-5)
     assert int(counter) == 7
+    np.testing.assert_array_equal(fixed.numpy(), before)

@@ -32,6 +32,7 @@ STUDY = {
     "varying": {"decay": {"a": "0.1", "b": "0", "c": "0.1"}},
     "inputs": ["zca"],
     "validation": ["last"],
+    "trained_once": [],
     "dataset": "digits",
     "epsilon": 1e-6,
     "fit_on": "train_and_validation",
@@ -41,12 +42,12 @@ STUDY = {
 }
 
 
-def render(accuracies=ACCURACIES, seeds=5, averaged=(), **changes):
+def render(accuracies=ACCURACIES, seeds=5, averaged=(), of_run=None, **changes):
     metrics, comparisons, table = a_study(accuracies, range(1, seeds + 1), averaged)
     kinds = ("loss", "accuracy", "confusion", "mistakes")
     names = [*OF_STUDY, *(f"{kind}_{model}" for model in accuracies for kind in kinds)]
     figures = {name: b"\x89PNG " + name.encode() for name in names}
-    metrics = [run | PROVENANCE for run in metrics]
+    metrics = [run | PROVENANCE | {"model_digest": f"{run['model']} {run['seed']}"} | (of_run or {}) for run in metrics]
     return report.render(TEMPLATE, table, comparisons, STUDY | changes, figures, metrics)
 
 
@@ -73,11 +74,25 @@ def test_every_link_in_the_page_leads_somewhere():
 
 
 def test_averaging_over_views_is_said_with_the_accuracy_without_it():
-    assert "without averaging" not in render()
+    assert "on one view" not in render()
     html = render(averaged=["b"])
-    assert html.count("without averaging</span>") == 1
-    assert "81.00 without averaging" in html
-    assert "with it" in html
+    assert html.count("on one view</span>") == 1
+    assert "81.00 on one view" in html
+    assert "several views of it\n(flip)" in html
+
+
+def test_models_that_are_trained_once_count_once_and_are_named():
+    assert "0:15:00 in all" in render()
+    html = render(of_run={"model_digest": "the same"}, trained_once=[["a", "b", "c"]])
+    assert "0:01:00 in all" in html
+    assert "a, b, c are even the same networks" in html
+
+
+def test_a_study_without_validation_images_does_not_speak_of_them():
+    html = render(of_run={"validation_images": 0}, validation=[])
+    assert 'alt="Validation loss and accuracy of all models' not in html
+    assert "validation images included" not in html
+    assert "they are for the curves" not in html
 
 
 def test_published_figures_are_shown_where_there_are_any():

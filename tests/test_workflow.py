@@ -63,6 +63,28 @@ def test_raw_pixels_skip_the_whitening(study):
     assert jobs_in(run.stdout) == {"train model2_raw 1", "evaluate model2_raw 1"}
 
 
+def test_the_modern_recipe_is_trained_once_and_tested_on_one_view_and_on_several(study, modern_config):
+    modern = {**modern_config["models"]["airbench94"], "channels": [8, 128, 128], "batch_size": 64, "epochs": 4}
+    models = {"modern": modern | {"precision": "mixed_bfloat16"}}
+    models["modern_one"] = models["modern"] | {"test_time_augmentation": "none"}
+    change = study.write("change.yaml", {"models": models, "limits": {"epochs": None}, "defaults": {"epochs": 1}})
+    files = [f"results/digits/runs/{model}/seed1/metrics.json" for model in models]
+    run = study.snakemake(*files, "results/digits/figures/loss_modern_one.png", *DIGITS, change)
+    assert run.returncode == 0, run.stdout
+    assert {job for job in jobs_in(run.stdout) if job.endswith(" 1")} == {
+        "train modern 1",
+        "evaluate modern 1",
+        "evaluate modern_one 1",
+    }
+    several, one = (json.loads((study.path / file).read_text()) for file in files)
+    assert (several["model"], one["model"]) == ("modern", "modern_one")
+    assert several["test_accuracy_one_view"] == one["test_accuracy_one_view"] == one["test_accuracy"]
+    assert several["model_digest"] == one["model_digest"]
+    assert several["predictions_digest"] != one["predictions_digest"]
+    assert several["validation_images"] == 0
+    assert several["test_accuracy"] > 0.5  # of ten classes
+
+
 def test_the_snakemake_report_carries_the_results(study):
     run = study.snakemake(*DIGITS, "--report", "report.html")
     assert run.returncode == 0, run.stdout

@@ -98,7 +98,10 @@ def curves_plot(histories):
         _band(accuracies, of_model, "val_accuracy", *_style(number, DASHES), model)
     losses.set(xlabel="epochs", ylabel="validation loss")
     accuracies.set(xlabel="epochs", ylabel="validation accuracy")
-    figure.legend(*losses.get_legend_handles_labels(), loc="outside right upper")
+    if losses.get_lines():
+        figure.legend(*losses.get_legend_handles_labels(), loc="outside right upper")
+    else:
+        figure.suptitle("no model has validation images")
     return figure
 
 

@@ -47,41 +47,39 @@ class Conv2D(keras.layers.Conv2D):
     def call(self, inputs):
         padding = self.padding.upper()
 
+        @tf.custom_gradient
         def convolve(inputs, kernel):
-            return tf.nn.conv2d(inputs, kernel, strides=1, padding=padding)
+            def gradients(upstream):
+                common = {"out_backprop": upstream, "strides": [1, 1, 1, 1], "padding": padding}
+                of_inputs = tf.raw_ops.Conv2DBackpropInput(input_sizes=tf.shape(inputs), filter=kernel, **common)
+                if inputs.dtype == tf.bfloat16 and _is_wide(kernel) and not tf.config.list_logical_devices("GPU"):
+                    return of_inputs, kernel_gradient(inputs, upstream, kernel.shape, padding)
+                sizes = tf.shape(kernel)
+                return of_inputs, tf.raw_ops.Conv2DBackpropFilter(input=inputs, filter_sizes=sizes, **common)
 
-        def gradients(inputs, kernel, upstream):
-            common = {"out_backprop": upstream, "strides": [1, 1, 1, 1], "padding": padding}
-            of_inputs = tf.raw_ops.Conv2DBackpropInput(input_sizes=tf.shape(inputs), filter=kernel, **common)
-            if inputs.dtype == tf.bfloat16 and _is_wide(kernel) and not tf.config.list_logical_devices("GPU"):
-                return of_inputs, kernel_gradient(inputs, upstream, kernel.shape, padding)
-            return of_inputs, tf.raw_ops.Conv2DBackpropFilter(input=inputs, filter_sizes=tf.shape(kernel), **common)
-
-        @tf.custom_gradient
-        def without_bias(inputs, kernel):
-            return convolve(inputs, kernel), lambda upstream: gradients(inputs, kernel, upstream)
+            return tf.nn.conv2d(inputs, kernel, strides=1, padding=padding), gradients
 
         @tf.custom_gradient
-        def with_bias(inputs, kernel, bias):
-            def all_gradients(upstream):
+        def add(outputs, bias):
+            def gradients(upstream):
                 flat = tf.reshape(upstream, [-1, self.filters])
                 ones = tf.ones([1, tf.shape(flat)[0]], flat.dtype)
-                return *gradients(inputs, kernel, upstream), tf.matmul(ones, flat)[0]
+                return upstream, tf.matmul(ones, flat)[0]
 
-            return tf.nn.bias_add(convolve(inputs, kernel), bias), all_gradients
+            return tf.nn.bias_add(outputs, bias), gradients
 
-        kernel = tf.convert_to_tensor(self.kernel.value)
+        outputs = convolve(inputs, tf.convert_to_tensor(self.kernel.value))
         if self.use_bias:
-            return self.activation(with_bias(inputs, kernel, tf.convert_to_tensor(self.bias.value)))
-        return self.activation(without_bias(inputs, kernel))
+            outputs = add(outputs, tf.convert_to_tensor(self.bias.value))
+        return self.activation(outputs)
 
 
 IMAGES_AT_ONCE = 64
 
 
 def _is_wide(kernel):
-    """Return whether a (height, width, channels, filters) kernel has the channels for `kernel_gradient` to pay."""
-    return kernel.shape[2] >= 64 and kernel.shape[3] >= 128
+    """Return whether a (height, width, channels, filters) kernel is large enough for `kernel_gradient` to pay."""
+    return kernel.shape[2] * kernel.shape[3] >= 128 * 128
 
 
 def kernel_gradient(inputs, upstream, shape, padding):
@@ -146,8 +144,8 @@ class PatchWhitening(keras.layers.Conv2D):
         super().build(input_shape)
         self.kernel.trainable = False
 
-    def freeze(self, epoch):
-        """Train the bias in this epoch, counted from 1, or don't; return whether that is a change."""
+    def set_epoch(self, epoch):
+        """Let the bias be trained in this epoch, counted from 1, or not; return whether that is a change."""
         was, self.bias.trainable = self.bias.trainable, epoch <= self.EPOCHS_OF_BIAS
         return was != self.bias.trainable
 

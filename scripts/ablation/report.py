@@ -36,7 +36,7 @@ def render(template, table, comparisons, study, figures, metrics):
         made={key: sorted(set(per_run[key].dropna())) for key in ("device", "precision", "machine", "git_revision")},
         digests={key: sorted(set(per_run[key])) for key in ("train_digest", "test_digest", "code_digest")},
         finished=(per_run["finished"].min(), per_run["finished"].max()),
-        seconds=per_run["seconds"].sum(),
+        seconds=per_run.drop_duplicates("model_digest")["seconds"].sum(),  # models that train alike share a training
         versions=sorted({f"{name} {version}" for run in metrics for name, version in run["versions"].items()}),
         images={part: sorted(set(per_run[f"{part}_images"])) for part in ("train", "validation", "test")},
         seeds=sorted(set(per_run["seed"])),

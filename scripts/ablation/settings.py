@@ -80,6 +80,8 @@ def _spelled_out(name, own, defaults):
             if key in own:
                 raise InputError(f"models.{name}.{key}: goes with {other} {value}; this model's is {model[other]}")
             model[key] = None
+    if model["validation_split"] == 0:
+        model["validation_images"] = None
     return model
 
 
@@ -189,7 +191,7 @@ def left_out_of_whitening(config):
     whitened = {name: model for name, model in config["models"].items() if model["input"] == "zca"}
     first = next(iter(whitened), None)
     for name, model in whitened.items():
-        if model["validation_images"] != "last":
+        if model["validation_images"] == "by_seed":
             raise InputError(f"models.{name}.validation_images: has to be last where whitening.fit_on is train")
         share, of_first = model["validation_split"], whitened[first]["validation_split"]
         if share != of_first:
@@ -206,9 +208,20 @@ def model_spec(config, name):
 
 
 def trained_as(config, name):
-    """Return the first model of a completed config that trains as `name` does: such models are trained once."""
+    """Return the model of a completed config under whose name `name` is trained.
+
+    Of all that train alike, whatever else is different, it is the first in the alphabet: they are trained once.
+    """
     spec = model_spec(config, name)
-    return next(other for other in config["models"] if model_spec(config, other) == spec)
+    return min(other for other in config["models"] if model_spec(config, other) == spec)
+
+
+def trained_once(config):
+    """Return the groups of models of a completed config that train alike and are more than one, as lists of names."""
+    groups = {}
+    for name in config["models"]:
+        groups.setdefault(trained_as(config, name), []).append(name)
+    return [names for names in groups.values() if len(names) > 1]
 
 
 def difference(config, name):
@@ -243,6 +256,13 @@ def essential(config):
             for name, model in config["models"].items()
         },
     }
+
+
+def defaults_in_words(config):
+    """Return the defaults of a completed config as one line of text, those that mean something for some model."""
+    models = config["models"].values()
+    used = {key: value for key, value in config["defaults"].items() if any(model[key] is not None for model in models)}
+    return in_words(used)
 
 
 def in_words(settings):

@@ -6,30 +6,33 @@ import json
 
 @dataclasses.dataclass(frozen=True)
 class ModelSpec:
-    """The settings of one model; meanings and defaults are in rules/schemas/config.schema.yaml."""
+    """The settings that decide a training; meanings and defaults are in rules/schemas/config.schema.yaml.
+
+    None is what means nothing beside the others, as momentum beside the optimizer adadelta.
+    """
 
     input: str
     precision: str
     architecture: str
     channels: tuple[int, ...]
-    first_layer: str
-    batch_normalization: str
-    dropout: tuple[float, float, float]
+    first_layer: str | None
+    batch_normalization: str | None
+    dropout: tuple[float, float, float] | None
     flip: str
     translation: int
     label_smoothing: float
     optimizer: str
     learning_rate: float
     schedule: str
-    decay: float
-    momentum: float
-    weight_decay: float
-    bias_factor: float
+    decay: float | None
+    momentum: float | None
+    weight_decay: float | None
+    bias_factor: float | None
     lookahead: int
     epochs: int
     batch_size: int
     validation_split: float
-    validation_images: str
+    validation_images: str | None
 
     @classmethod
     def of(cls, settings):

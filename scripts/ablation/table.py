@@ -14,7 +14,7 @@ COLUMNS = [
     "test_accuracy",
     "test_accuracy_sd",
     "test_time_augmentation",
-    "accuracy_without_augmentation",
+    "accuracy_one_view",
     "low",
     "high",
     "new_low",
@@ -54,7 +54,7 @@ def accuracy_table(metrics, models, runs, comparisons):
             seeds=("seed", "count"),
             test_loss=("test_loss", "mean"),
             test_time_augmentation=("test_time_augmentation", "first"),
-            accuracy_without_augmentation=("test_accuracy_without_augmentation", "mean"),
+            accuracy_one_view=("test_accuracy_one_view", "mean"),
             training_seconds=("seconds", "mean"),
         )
         .join(pd.DataFrame.from_dict(models, orient="index"))
@@ -92,8 +92,8 @@ def for_a_paper(table):
         }
     )
     if (table["test_time_augmentation"] != "none").any():
-        without = [f"{100 * share:.2f}" for share in table["accuracy_without_augmentation"]]
-        texts.insert(4, "without test-time augmentation, %", without)
+        without = [f"{100 * share:.2f}" for share in table["accuracy_one_view"]]
+        texts.insert(4, "one view, %", without)
     return texts
 
 

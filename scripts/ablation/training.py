@@ -61,8 +61,8 @@ def train(model, spec, to_train, to_validate, seed, on_epoch, checkpoint=None):
     checkpoint: the Checkpoint that the training goes on from and saves its state to. What it
     computes is, bit for bit on the CPU, what it computes without an interruption.
 
-    Raises InputError when the loss is no longer a number or memory runs out, Interrupted when checkpoint.stop says
-    so and the state is saved.
+    Raises InputError when the loss is no longer a number, memory runs out or the steps are fewer than
+    spec.lookahead, Interrupted when checkpoint.stop says so and the state is saved.
     """
     n, (val_images, val_labels) = len(to_train[0]), to_validate
     images, labels = tf.constant(to_train[0]), tf.constant(to_train[1], tf.int32)
@@ -70,6 +70,8 @@ def train(model, spec, to_train, to_validate, seed, on_epoch, checkpoint=None):
     on_gpu = bool(tf.config.list_logical_devices("GPU"))
     probabilities = forward(model)
     variables, lookahead = [*model.variables, *model.optimizer.variables], None
+    if spec.lookahead > steps_in_all(spec, n):
+        raise InputError(f"lookahead: {spec.lookahead} is more than the {steps_in_all(spec, n)} steps of the training")
     if spec.lookahead:
         lookahead = Lookahead(model.variables, spec.lookahead, steps_in_all(spec, n))
         variables += lookahead.slow
@@ -78,8 +80,8 @@ def train(model, spec, to_train, to_validate, seed, on_epoch, checkpoint=None):
     progress, steps = Progress.of(saved) if saved else Progress(), None
     for epoch in range(len(progress.history) + 1, spec.epochs + 1):
         start = time.perf_counter() - progress.seconds
-        frozen = [layer.freeze(epoch) for layer in model.layers if isinstance(layer, PatchWhitening)]
-        if steps is None or any(frozen):
+        changed = [layer.set_epoch(epoch) for layer in model.layers if isinstance(layer, PatchWhitening)]
+        if steps is None or any(changed):
             steps = steps_of(model, spec, lookahead, images, labels, jit_compile=on_gpu)
         for rows in calls_of(plan(spec, seed, epoch, n), spec.batch_size)[progress.calls :]:
             try:
