@@ -37,6 +37,8 @@ def main():
     model = keras.models.load_model(arguments.model)
     views = evaluation.by_view(model, network_input(images), arguments.test_time_augmentation)
     probabilities = evaluation.averaged(views, arguments.test_time_augmentation)
+    if not np.isfinite(probabilities).all():
+        raise errors.InputError(f"{arguments.model}: predicts what is no number; lower the model's learning_rate")
     loss, accuracy = evaluation.loss_and_accuracy(probabilities, labels)
     _, accuracy_one_view = evaluation.loss_and_accuracy(evaluation.averaged(views, "none"), labels)
 

@@ -172,7 +172,11 @@ def test_a_split_that_leaves_nothing(tensorflow):
 @pytest.mark.parametrize("architecture", ["cifar10_cnn", "airbench"])
 def test_steps_compile_for_a_gpu(spec, modern_spec, data, architecture):
     """XLA, which compiles the steps on a GPU, takes every operation and computes the same."""
-    spec = dataclasses.replace(spec, dropout=(0, 0, 0)) if architecture == "cifar10_cnn" else modern_spec
+    gentle = {"learning_rate": 0.01, "bias_factor": 1.0}  # so that differences of rounding stay small
+    spec = {
+        "cifar10_cnn": dataclasses.replace(spec, dropout=(0, 0, 0)),
+        "airbench": dataclasses.replace(modern_spec, **gentle),
+    }[architecture]
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
         plain, compiled = process.submit(an_epoch_each_way, spec, *data).result()
     for ours, expected in zip(compiled, plain, strict=True):

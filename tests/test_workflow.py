@@ -64,7 +64,8 @@ def test_raw_pixels_skip_the_whitening(study):
 
 
 def test_the_modern_recipe_is_trained_once_and_tested_on_one_view_and_on_several(study, modern_config):
-    modern = {**modern_config["models"]["airbench94"], "channels": [8, 128, 128], "batch_size": 64, "epochs": 4}
+    small = {"channels": [32, 128, 128], "batch_size": 64, "learning_rate": 0.02, "bias_factor": 1, "epochs": 3}
+    modern = modern_config["models"]["airbench94"] | small
     models = {"modern": modern | {"precision": "mixed_bfloat16"}}
     models["modern_one"] = models["modern"] | {"test_time_augmentation": "none"}
     change = study.write("change.yaml", {"models": models, "limits": {"epochs": None}, "defaults": {"epochs": 1}})
@@ -82,7 +83,7 @@ def test_the_modern_recipe_is_trained_once_and_tested_on_one_view_and_on_several
     assert several["model_digest"] == one["model_digest"]
     assert several["predictions_digest"] != one["predictions_digest"]
     assert several["validation_images"] == 0
-    assert several["test_accuracy"] > 0.5  # of ten classes
+    assert several["test_accuracy"] > 0.3  # of ten classes
 
 
 def test_the_snakemake_report_carries_the_results(study):

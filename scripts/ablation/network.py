@@ -82,7 +82,7 @@ def airbench(spec, images, classes):
     uniform = keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
     model = keras.Sequential([keras.Input(images.shape[1:]), scale])
     if spec.first_layer == "patch_whitening":
-        model.add(PatchWhitening(24, 2))
+        model.add(PatchWhitening(24, 2, dtype="float32"))  # it magnifies what bfloat16 rounds
         model.layers[-1].kernel.assign(whitening_kernel(scale(sample).numpy()))
     else:
         model.add(Conv2D(24, 2, kernel_initializer=uniform))
@@ -111,12 +111,12 @@ def whitening_kernel(images):
     """Return the (2, 2, 3, 24) float32 kernel whose outputs on 2x2 patches of the images are white, of both signs.
 
     images: (n, height, width, 3) float32, centred. Eigenvectors of the patches' covariance over the roots of its
-    eigenvalues plus 5e-4, and their negatives.
+    eigenvalues plus 5e-4, the directions of most variance first, and their negatives.
     """
     pixels = [images[:, y : y - 1 or None, x : x - 1 or None].reshape(-1, 3) for y in (0, 1) for x in (0, 1)]
     covariance = np.block([[one.T @ other for other in pixels] for one in pixels]) / len(pixels[0])
     eigenvalues, eigenvectors = np.linalg.eigh(covariance)
-    filters = (eigenvectors / np.sqrt(eigenvalues + 5e-4)).reshape(2, 2, 3, 12)
+    filters = (eigenvectors / np.sqrt(eigenvalues + 5e-4))[:, ::-1].reshape(2, 2, 3, 12)  # the largest first
     return np.concatenate([filters, -filters], axis=-1).astype(np.float32)
 
 
