@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
-from ablation.spec import ModelSpec
+from ablation import settings
 from conftest import Checkout, run_digests
 
 pytestmark = pytest.mark.faults
@@ -224,7 +224,7 @@ def starved(checkout, limit, *arguments):
     )
 
 
-def test_out_of_memory(whitened):
+def test_out_of_memory(whitened, schema):
     """Nothing half-written is left. (A kill by the system for want of memory is a kill -9, tested above.)"""
     data = whitened.path / "results/data"
     made = whitened.path / "made"
@@ -234,7 +234,8 @@ def test_out_of_memory(whitened):
     whiten += ["--digests", made / "train", made / "test"]
     refused(starved(whitened, 450_000_000, *whiten), "error: out of memory: ")
 
-    spec = ModelSpec("zca", "float32", (4096, 8, 8, 8), "none", (0, 0, 0), 1.0, 0.0, 1, 1000, 0.1, "last")
+    wide = {"channels": [4096, 8, 8, 8], "batch_size": 1000, "epochs": 1}
+    spec = settings.model_spec(settings.complete(SMALL | {"models": {"wide": wide}}, schema), "wide")
     train = ["scripts/train.py", "--data", data / "zca.npz", "--digest", data / "zca.train.sha256"]
     train += ["--spec", spec.to_json(), "--name", "wide", "--seed", "1", "--device", "cpu", "--threads", "1"]
     train += ["--jobs-per-gpu", "1", "--checkpoint-epochs", "1", "--model", made / "model.keras"]
