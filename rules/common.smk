@@ -29,6 +29,10 @@ except InputError as error:
     sys.exit(f"config error: {error}")
 
 
+# Under whose name each model is trained; a study of many seeds asks for every job.
+TRAINED_AS = {model: settings.trained_as(config, model) for model in config["models"]}
+
+
 wildcard_constraints:
     model="[A-Za-z0-9_-]+",
     seed="[0-9]+",
@@ -144,7 +148,7 @@ def trained(name):
     """Return a function to the file `name` of the training of a model and seed, which models that train alike share."""
 
     def of_training(wildcards):
-        model = settings.trained_as(config, wildcards.model)
+        model = TRAINED_AS[wildcards.model]
         return f"<results>/runs/{model}/seed{wildcards.seed}/{name}"
 
     return of_training
@@ -181,8 +185,7 @@ def of_all_runs(name):
 
 def histories_of(models):
     """Return the history.csv of every seed of some models, from where they are trained."""
-    trained = [settings.trained_as(config, model) for model in models]
-    return [file for model in trained for file in of_seeds(model, "history.csv")]
+    return [file for model in models for file in of_seeds(TRAINED_AS[model], "history.csv")]
 
 
 def histories_of_model(wildcards):

@@ -65,15 +65,16 @@ def train(model, spec, to_train, to_validate, seed, on_epoch, checkpoint=None):
     spec.lookahead, Interrupted when checkpoint.stop says so and the state is saved.
     """
     n, (val_images, val_labels) = len(to_train[0]), to_validate
+    total = steps_in_all(spec, n)
     images, labels = tf.constant(to_train[0]), tf.constant(to_train[1], tf.int32)
     val_images = tf.constant(val_images)
     on_gpu = bool(tf.config.list_logical_devices("GPU"))
     probabilities = forward(model)
     variables, lookahead = [*model.variables, *model.optimizer.variables], None
-    if spec.lookahead > steps_in_all(spec, n):
-        raise InputError(f"lookahead: {spec.lookahead} is more than the {steps_in_all(spec, n)} steps of the training")
+    if spec.lookahead > total:
+        raise InputError(f"lookahead: {spec.lookahead} is more than the {total} steps of the training")
     if spec.lookahead:
-        lookahead = Lookahead(model.variables, spec.lookahead, steps_in_all(spec, n))
+        lookahead = Lookahead(model.variables, spec.lookahead, total)
         variables += lookahead.slow
 
     saved = checkpoint and checkpoint.restore(variables)
