@@ -86,6 +86,13 @@ def test_without_validation_images_all_are_trained_on(tensorflow, modern_spec, d
     assert any(not np.array_equal(a, b) for a, b in zip(run(modern_spec, (changed, labels))[0], weights, strict=True))
 
 
+def test_a_training_shorter_than_lookahead_is_one_line(tensorflow, modern_spec, data):
+    """50 images in batches of 8: 28 steps in 4 epochs."""
+    run(dataclasses.replace(modern_spec, lookahead=28), data)
+    with pytest.raises(InputError, match="lookahead: 29 is more than the 28 steps of the training"):
+        run(dataclasses.replace(modern_spec, lookahead=29), data)
+
+
 def test_modern_steps_are_those_of_keras(tensorflow, modern_spec, data):
     """Without Lookahead, and the images moved beforehand, train_on_batch with Keras's loss ends at the same weights."""
     import keras
