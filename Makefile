@@ -43,13 +43,12 @@ BENCH_CONFIG := $(if $(CIFAR10_ARCHIVE),--config 'dataset={archive: $(CIFAR10_AR
 
 bench: $(VENV)/.installed .venv-bench/.installed
 	$(BIN)/snakemake $(BENCH_DATA) --cores all $(BENCH_CONFIG)
-	$(BIN)/snakemake --cores all --configfile config/digits.yaml
 	$(BIN)/python bench/throughput.py
 	$(BIN)/python bench/side_by_side.py
 	$(BIN)/python bench/epoch.py
 	$(BIN)/python bench/whiten.py --images results/data/images.npz
 	$(BIN)/python bench/scheduler.py
-	$(BIN)/python bench/fixed_costs.py --data results/data/zca.npz --demo results/digits
+	$(BIN)/python bench/fixed_costs.py --data results/data/zca.npz
 	$(BIN)/python bench/accuracy.py --data results/data/zca.npz
 
 .venv-bench/.installed: $(VENV)/.python bench/requirements.txt

@@ -30,7 +30,7 @@ def main():
     parser.add_argument("--models", nargs="+", default=["model7", "model2", "airbench94"])
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--batches", type=int, default=60, help="in an epoch; of airbench94, a tenth of them")
+    parser.add_argument("--batches", type=int, default=60, help="in an epoch; of airbench94, a twentieth of them")
     arguments = parser.parse_args()
 
     speeds, compared = [], []
@@ -39,7 +39,7 @@ def main():
             case = {"model": model, "threads": threads}
             spec = measure.spec_of(model)
             modern = spec.architecture == "airbench"
-            images = spec.batch_size * (arguments.batches // 10 if modern else arguments.batches)
+            images = spec.batch_size * (arguments.batches // 20 if modern else arguments.batches)
             workers = {
                 f"{way} {precision}": measure.Worker(way, precision, threads, images, spec)
                 for way, precision in CONTENDERS
