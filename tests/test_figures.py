@@ -119,6 +119,14 @@ def test_small_studies_have_all_figures(seeds, models, tmp_path):
     assert all((tmp_path / f"{name}.png").stat().st_size > 5000 for name in ("accuracies", "cost", "differences"))
 
 
+def test_the_points_of_equal_models_stay_clear_of_the_edge_of_the_cost_plot():
+    accuracies = {model: ACCURACIES[model] for model in "abc"}
+    _, _, table = a_study(accuracies, [1, 2])
+    table["parameters"], table["training_seconds"] = 2_000_000, [70.0, 70.5, 71.0]
+    for axes in figures.cost_plot(accuracies, table).axes:
+        assert axes.get_xlim()[0] == 0 and axes.get_xlim()[1] > 1.03 * axes.dataLim.x1
+
+
 def test_many_classes_are_cut_to_a_matrix_that_can_be_read():
     labels = np.arange(100)
     names = labels.astype(str)

@@ -241,8 +241,10 @@ def cost_plot(models, table):
         place = beside[row.parameters] = beside.get(row.parameters, -1) + 1
         parameters.errorbar(row.parameters / 1e6 + step * place, percent, error, label=model, **style)
         minutes.errorbar(row.training_seconds / 60, percent, error, **style)
-    parameters.set(xlabel="million parameters", ylabel="test accuracy, %", xlim=(0, None))
-    minutes.set(xlabel="minutes of training", xlim=(0, None))
+    parameters.set(xlabel="million parameters", ylabel="test accuracy, %")
+    minutes.set(xlabel="minutes of training")
+    for axes in (parameters, minutes):
+        axes.set_xlim(0, 1.05 * axes.dataLim.x1)  # Matplotlib's own margin is a share of the points' spread alone
     figure.legend(loc="outside right upper")
     return figure
 
