@@ -137,8 +137,9 @@ def test_many_classes_are_cut_to_a_matrix_that_can_be_read():
     assert len(texts(axes)) == figures.MOST_CLASSES
 
 
-def test_epsilon_is_marked_in_the_spectrum():
-    (axes,) = figures.eigenvalues_plot(np.array([2.0, 0.5, 0.0]), 1e-3).axes
+@pytest.mark.parametrize("eigenvalues", [[2.0, 0.5, 0.0], [0.0, 0.0]], ids=["images", "images that are all alike"])
+def test_epsilon_is_marked_in_the_spectrum(eigenvalues):
+    (axes,) = figures.eigenvalues_plot(np.array(eigenvalues), 1e-3).axes
     assert lines(axes)["epsilon = 0.001"] == pytest.approx([1e-3, 1e-3])
 
 

@@ -362,11 +362,7 @@ def eigenvalues_plot(eigenvalues, epsilon):
         np.arange(1, len(eigenvalues) + 1), np.maximum(eigenvalues, 1e-18), color=PALETTE[0], label="eigenvalues"
     )
     axes.axhline(epsilon, color=PALETTE[1], linestyle="--", label=f"epsilon = {epsilon:g}")
-    positive = eigenvalues[eigenvalues > 0]
-    axes.set(
-        xlabel="component, largest first",
-        ylabel="variance",
-        ylim=(min(positive.min(), epsilon) / 3, positive.max() * 3),
-    )
+    shown = np.append(eigenvalues[eigenvalues > 0], epsilon)
+    axes.set(xlabel="component, largest first", ylabel="variance", ylim=(shown.min() / 3, shown.max() * 3))
     axes.legend()
     return figure
