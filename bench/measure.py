@@ -18,12 +18,15 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 def spec_of(model, **changes):
     """Return the ModelSpec of a model of config.yaml or config/airbench.yaml, changed."""
+    from snakemake.utils import update_config
+
     from ablation import settings
 
     schema = yaml.safe_load((ROOT / "rules/schemas/config.schema.yaml").read_text())
-    config, modern = (yaml.safe_load((ROOT / name).read_text()) for name in ("config.yaml", "config/airbench.yaml"))
-    config = settings.complete({**config, "models": {**config["models"], **modern["models"]}}, schema)
-    return dataclasses.replace(settings.model_spec(config, model), **changes)
+    config = {}
+    for name in ("config.yaml", "config/airbench.yaml"):
+        update_config(config, yaml.safe_load((ROOT / name).read_text()))
+    return dataclasses.replace(settings.model_spec(settings.complete(config, schema), model), **changes)
 
 
 def cpu():

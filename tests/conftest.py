@@ -1,5 +1,6 @@
 """What all tests share: the library on the path, TensorFlow started once, the archive, a checkout."""
 
+import copy
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from snakemake.utils import update_config
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -53,8 +55,9 @@ def shipped_config():
 @pytest.fixture(scope="session")
 def modern_config(shipped_config):
     """The config that `--configfile config/airbench.yaml` makes."""
-    added = yaml.safe_load((ROOT / "config/airbench.yaml").read_text())
-    return {**shipped_config, "models": {**shipped_config["models"], **added["models"]}}
+    config = copy.deepcopy(shipped_config)
+    update_config(config, yaml.safe_load((ROOT / "config/airbench.yaml").read_text()))
+    return config
 
 
 class Checkout:
