@@ -1,6 +1,8 @@
 """One way to train a network, in a process of its own: an epoch for every line on stdin, its seconds on stdout.
 
-contender.py {ours|keras|torch} {float32|mixed_bfloat16} THREADS IMAGES SPEC_JSON
+contender.py {ours|keras|torch} {float32|mixed_bfloat16} CPUS IMAGES SPEC_JSON
+
+CPUS: the number of one for each thread, as 0,1
 """
 
 import itertools
@@ -139,11 +141,11 @@ def set_threads(threads):
 def main():
     from ablation.spec import ModelSpec
 
-    way, precision, threads, n, spec = sys.argv[1:]
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(threads)])  # as many CPUs, whatever it starts
-    epoch = {"ours": ours, "keras": keras, "torch": torch}[way](
-        ModelSpec.from_json(spec), precision, int(threads), int(n)
-    )
+    way, precision, cpus, n, spec = sys.argv[1:]
+    cpus = [int(cpu) for cpu in cpus.split(",")]
+    os.sched_setaffinity(0, cpus)  # as many as threads, whatever it starts
+    contender = {"ours": ours, "keras": keras, "torch": torch}[way]
+    epoch = contender(ModelSpec.from_json(spec), precision, len(cpus), int(n))
     epoch()  # compile, warm up
     print("ready", flush=True)
     for _ in sys.stdin:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench" / "results"
+CPUS = sorted(os.sched_getaffinity(0))
 PEERS_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
 sys.path.insert(0, str(ROOT / "scripts"))
 
@@ -57,11 +59,12 @@ def report(name, table):
 
 
 class Worker:
-    """A contender.py in a process of its own, that trains an epoch when it is asked to."""
+    """A contender.py in a process of its own, a thread on each of `cpus`, that trains an epoch when it is asked to."""
 
-    def __init__(self, way, precision, threads, images, spec):
+    def __init__(self, way, precision, cpus, images, spec):
         python = PEERS_PYTHON if way == "torch" else sys.executable
-        command = [python, ROOT / "bench/contender.py", way, precision, threads, images, spec.to_json()]
+        numbers = ",".join(map(str, cpus))
+        command = [python, ROOT / "bench/contender.py", way, precision, numbers, images, spec.to_json()]
         self.process = subprocess.Popen(
             [str(part) for part in command],
             stdin=subprocess.PIPE,
@@ -69,7 +72,7 @@ class Worker:
             stderr=subprocess.DEVNULL,
             text=True,
         )
-        self.images, self.threads = images, threads
+        self.images, self.threads = images, len(cpus)
         self.busy = []
         if self.process.stdout.readline() != "ready\n":
             sys.exit(f"error: {' '.join(map(str, command))} did not start")

@@ -20,8 +20,8 @@ def main():
     spec = measure.spec_of(arguments.model)
     rows = []
     for precision in ("float32", "mixed_bfloat16"):
-        one = measure.Worker("ours", precision, 2, arguments.images, spec)
-        pair = [measure.Worker("ours", precision, 1, arguments.images, spec) for _ in range(2)]
+        one = measure.Worker("ours", precision, measure.CPUS[:2], arguments.images, spec)
+        pair = [measure.Worker("ours", precision, [cpu], arguments.images, spec) for cpu in measure.CPUS[:2]]
 
         def together(pair=pair):
             with ThreadPoolExecutor(2) as pool:

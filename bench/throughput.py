@@ -41,7 +41,7 @@ def main():
             modern = spec.architecture == "airbench"
             images = spec.batch_size * (arguments.batches // 20 if modern else arguments.batches)
             workers = {
-                f"{way} {precision}": measure.Worker(way, precision, threads, images, spec)
+                f"{way} {precision}": measure.Worker(way, precision, measure.CPUS[:threads], images, spec)
                 for way, precision in CONTENDERS
                 if not (modern and way == "keras")
             }
