@@ -4,7 +4,7 @@
 # make test-faults   real kills and faults, minutes long
 # make test-slurm    the workflow on a real Slurm, which it installs on Debian, minutes long
 # make lint   formatting and style
-# make bench  every measurement of docs/performance.md, half an hour on 2 cores
+# make bench  every measurement of docs/performance.md, three quarters of an hour on 2 cores
 # make gpu    TensorFlow with CUDA into .venv, for an NVIDIA GPU
 # make lock   new exact versions from envs/*.in
 
