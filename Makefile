@@ -3,7 +3,8 @@
 # make test   the tests, but for these:
 # make test-faults   real kills and faults, minutes long
 # make test-slurm    the workflow on a real Slurm, which it installs on Debian, minutes long
-# make lint   formatting and style
+# make lint   formatting, style and types
+# make docs   the README's tables of settings, from the schema
 # make bench  every measurement of docs/performance.md, three quarters of an hour on 2 cores
 # make gpu    TensorFlow with CUDA into .venv, for an NVIDIA GPU
 # make lock   new exact versions from envs/*.in
@@ -12,7 +13,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo run test test-faults test-slurm lint bench gpu lock clean
+.PHONY: demo run test test-faults test-slurm lint docs bench gpu lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/snakemake --cores all --configfile config/digits.yaml
@@ -34,22 +35,27 @@ test-slurm: $(VENV)/.installed-dev
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 
+docs: $(VENV)/.installed
+	$(BIN)/python docs/settings_tables.py
+
 # CIFAR10_ARCHIVE, where it is set, saves the download.
-BENCH_DATA := results/data/images.npz results/data/zca.npz
+IMAGES = $$(ls -t results/data/*/images.npz | head -1)
+WHITENED = $$(ls -t results/data/*/zca.npz | head -1)
 BENCH_CONFIG := $(if $(CIFAR10_ARCHIVE),--config 'dataset={archive: $(CIFAR10_ARCHIVE)}')
 
 bench: $(VENV)/.installed .venv-bench/.installed
-	$(BIN)/snakemake $(BENCH_DATA) --cores all $(BENCH_CONFIG)
+	$(BIN)/snakemake --until whiten --cores all $(BENCH_CONFIG)
 	$(BIN)/python bench/throughput.py
 	$(BIN)/python bench/side_by_side.py
 	$(BIN)/python bench/epoch.py
-	$(BIN)/python bench/whiten.py --images results/data/images.npz
+	$(BIN)/python bench/whiten.py --images $(IMAGES)
 	$(BIN)/python bench/scheduler.py
-	$(BIN)/python bench/fixed_costs.py --data results/data/zca.npz
-	$(BIN)/python bench/accuracy.py --data results/data/zca.npz
+	$(BIN)/python bench/fixed_costs.py --data $(WHITENED)
+	$(BIN)/python bench/accuracy.py --data $(WHITENED)
 
 .venv-bench/.installed: $(VENV)/.python bench/requirements.txt
 	$(PYTHON) -m venv .venv-bench
@@ -74,8 +80,9 @@ $(VENV)/.python:
 	$(PYTHON) -m venv $(VENV)
 	touch $@
 
-$(VENV)/.installed: $(VENV)/.python envs/requirements.txt
+$(VENV)/.installed: $(VENV)/.python envs/requirements.txt pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check -r envs/requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed envs/requirements-dev.txt

@@ -6,6 +6,12 @@ min_version("9.27")
 configfile: "config.yaml"
 
 
+# Of one study everything is in one folder, unless the config says otherwise.
+pathvars:
+    logs="<results>/logs",
+    benchmarks="<results>/benchmarks",
+
+
 include: "rules/common.smk"
 include: "rules/data.smk"
 include: "rules/train.smk"
@@ -18,4 +24,4 @@ rule all:
         "<results>/report/index.html",
         "<results>/report/accuracy.csv",
         "<results>/report/comparisons.csv",
-        all_figures(),
+        ALL_FIGURES,

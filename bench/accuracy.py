@@ -1,6 +1,6 @@
 """Is accuracy paid for speed? Test accuracy of model 6 over seeds: plain Keras, ours, ours in bfloat16.
 
-python bench/accuracy.py --data results/data/zca.npz
+python bench/accuracy.py --data results/data/{key}/zca.npz
 """
 
 import argparse
@@ -21,28 +21,30 @@ WAYS = {
 
 def train_and_test(data, way, precision, seed, images, epochs):
     """Train model 6 on the first `images` training images and return its accuracy on all test images."""
-    from ablation import files, runtime
+    from ablation import files
+    from ablation.training import devices
 
-    runtime.start_tensorflow("cpu", 1)
+    devices.start_tensorflow("cpu", 1)
     import keras
     import peers
 
-    from ablation import datasets, evaluation, network, training
+    from ablation.data.images import split
+    from ablation.training import evaluation, loop, networks
 
     x_train, y_train, x_test, y_test = files.read_npz(data, "x_train", "y_train", "x_test", "y_test")
     x_train, y_train = x_train[:images].copy(), y_train[:images]
-    spec = measure.spec_of("model6", epochs=epochs)
+    spec = measure.study_spec("model6", epochs=epochs)
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy(precision)
     if way == "ours":
-        to_train, to_validate = datasets.split(x_train, y_train, spec, seed)
-        model = network.build(spec, to_train[0], 10)
-        training.train(model, spec, to_train, to_validate, seed, on_epoch=lambda epoch: None)
+        train_data, val_data = split(x_train, y_train, spec, seed)
+        model = networks.build_network(spec, train_data[0], 10)
+        loop.train(model, spec, train_data, val_data, seed, on_epoch=lambda epoch: None)
     else:
         model = peers.keras_model(spec)
-        split = spec.validation_split
-        model.fit(x_train, y_train, batch_size=spec.batch_size, epochs=epochs, validation_split=split, verbose=0)
-    return evaluation.loss_and_accuracy(evaluation.forward(model)(x_test), y_test)[1]
+        options = {"batch_size": spec.batch_size, "epochs": epochs, "validation_split": spec.validation_split}
+        model.fit(x_train, y_train, **options, verbose=0)
+    return evaluation.loss_and_accuracy(evaluation.make_predict_fn(model)(x_test), y_test)[1]
 
 
 def main():

@@ -8,10 +8,7 @@ import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-import measure  # noqa: F401  puts the library on the path
 import pandas as pd
-
-from ablation import figures
 
 
 def main():
@@ -34,7 +31,7 @@ def main():
     axes.axhline(100 * arguments.mark, color="black", linewidth=1, linestyle=":", label=f"{arguments.mark:.1%}")
     axes.set(xlabel="minutes of training", ylabel="validation accuracy, %", xlim=(0, None))
     axes.legend(loc="lower right")
-    figures.save(figure, arguments.output)
+    figure.savefig(arguments.output, dpi=100)
 
 
 if __name__ == "__main__":

@@ -28,14 +28,16 @@ from slurm_cluster import Cluster, Run
 # An sbatch that puts sleep and touch into the place of the job's Snakemake.
 SBATCH = """#!{python} -ES
 import os, re, sys
-OUTPUTS = {{"train": ["model.keras", "history.csv", "training.json"], "evaluate": ["predictions.npz", "metrics.json"]}}
+TRAINED = ["model.keras", "history.csv", "training.json"]
+OUTPUTS = {{"train": ("trainings", TRAINED), "evaluate": ("runs", [*TRAINED, "predictions.npz", "metrics.json"])}}
 for number, argument in enumerate(sys.argv):
     if argument.startswith("--wrap="):
         seconds, files = 0, []
-        for rule, m, s in dict.fromkeys(re.findall(r"(train|evaluate):model=(\\w+),seed=(\\d+)", argument)):
+        for rule, name, s in dict.fromkeys(re.findall(r"(train|evaluate):(?:key|model)=(\\w+),seed=(\\d+)", argument)):
             seconds += {seconds} if rule == "train" else 1
-            files += [f"results/digits/runs/{{m}}/seed{{s}}/{{output}}" for output in OUTPUTS[rule]]
-            files.append(f"results/digits/benchmarks/{{rule}}/{{m}}/seed{{s}}.tsv")
+            folder, outputs = OUTPUTS[rule]
+            files += [f"results/digits/{{folder}}/{{name}}/seed{{s}}/{{output}}" for output in outputs]
+            files.append(f"results/digits/benchmarks/{{rule}}/{{name}}/seed{{s}}.tsv")
         folders = sorted(set(map(os.path.dirname, files)))
         sys.argv[number] = f"--wrap=sleep {{seconds}}; mkdir -p {{' '.join(folders)}}; touch {{' '.join(files)}}"
 os.execv("{sbatch}", sys.argv)
@@ -46,8 +48,8 @@ def cluster_of(gpus):
     return Cluster({f"n{number}": 1 for number in range(gpus)})
 
 
-def bare(gpus, jobs):
-    """Return submissions a second without Snakemake: one sbatch after the other, and one array of as many."""
+def baseline_rate(gpus, jobs):
+    """Return submissions per second without Snakemake: one sbatch after the other, and one array of as many."""
     options = ["--partition=gpu", "--gpus=1", "--mem=100", "--output=/dev/null", "--wrap=sleep 1"]
     with cluster_of(gpus) as cluster:
         start = time.perf_counter()
@@ -59,8 +61,8 @@ def bare(gpus, jobs):
         return {"sbatch, jobs/s": jobs / single, "sbatch --array, jobs/s": jobs / (time.perf_counter() - start)}
 
 
-def grown(prepared, gpus, seeds, seconds, queued, *arguments):
-    """Run the study with so many seeds, GPUs and training jobs in Slurm's queue, and return a row of figures.
+def run_at_scale(prepared, gpus, seeds, seconds, queued, *arguments):
+    """Run the study with given numbers of seeds, GPUs and training jobs in Slurm's queue, and return a row of figures.
 
     arguments: more for Snakemake, such as another --max-jobs-per-timespan.
     """
@@ -68,7 +70,7 @@ def grown(prepared, gpus, seeds, seconds, queued, *arguments):
         folder = Path(folder)
         shutil.copytree(prepared, folder, dirs_exist_ok=True)
         (folder / "gpu.yaml").write_text("training: {device: auto}\n")
-        study = [*scheduler.config(folder, seeds), "gpu.yaml"]
+        study = ["--configfile", *scheduler.config(folder, seeds), "gpu.yaml"]
         sbatch = cluster.folder / "bin/sbatch"
         sbatch.write_text(SBATCH.format(python=sys.executable, sbatch=shutil.which("sbatch"), seconds=seconds))
         sbatch.chmod(0o755)
@@ -118,15 +120,15 @@ def main():
     rate = ["--max-jobs-per-timespan", arguments.rate]
     gpus, seconds = arguments.gpus, arguments.seconds
 
-    row = bare(gpus, 500)
+    row = baseline_rate(gpus, 500)
     measure.report("slurm_submission", pd.DataFrame([row], index=pd.Index([f"{gpus} nodes"], name="cluster")))
     with tempfile.TemporaryDirectory() as folder:
         prepared = scheduler.checkout(Path(folder))
-        target = ["results/digits/data/zca.npz", *scheduler.config(prepared, 1)]
+        target = ["--until", "whiten", "--configfile", *scheduler.config(prepared, 1)]
         scheduler.seconds([*scheduler.SNAKEMAKE, *target], prepared)
         rows = []
         for seeds in arguments.seeds:
-            rows += [grown(prepared, gpus, seeds, seconds, queued, *rate) for queued in (gpus, 2 * gpus)]
+            rows += [run_at_scale(prepared, gpus, seeds, seconds, queued, *rate) for queued in (gpus, 2 * gpus)]
             measure.report("cluster_growth", pd.DataFrame(rows).set_index("seeds"))
 
 

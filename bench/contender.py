@@ -6,15 +6,13 @@ CPUS: the number of one for each thread, as 0,1
 """
 
 import itertools
+import json
 import os
 import sys
 import time
-from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
-
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "scripts"))
 
 
 def images_and_labels(n):
@@ -23,31 +21,31 @@ def images_and_labels(n):
     return rng.normal(size=(n, 32, 32, 3)).astype(np.float32), rng.integers(0, 10, n)
 
 
-def ours(spec, precision, threads, n):
+def this_workflow(spec, precision, threads, n):
     """Return a function that trains for an epoch as the workflow does, and its seconds."""
-    from ablation import runtime
+    from ablation.training import devices
 
-    runtime.start_tensorflow("cpu", threads)
+    devices.start_tensorflow("cpu", threads)
     import keras
     import tensorflow as tf
 
-    from ablation import network, training
-    from ablation.optimizers import Lookahead
+    from ablation.training import loop, networks
+    from ablation.training.optimizers.lookahead import Lookahead
 
     keras.utils.set_random_seed(0)
     keras.config.set_dtype_policy(precision)
     images, labels = images_and_labels(n)
-    model = network.build(spec, images, 10)
+    model = networks.build_network(spec, images, 10)
     lookahead = Lookahead(model.variables, spec.lookahead, 10_000) if spec.lookahead else None
-    steps = training.steps_of(
+    train_steps = loop.make_train_steps(
         model, spec, lookahead, tf.constant(images), tf.constant(labels, tf.int32), jit_compile=False
     )
     epochs = itertools.count(1)
 
     def epoch():
         start = time.perf_counter()
-        for batches in training.calls_of(training.plan(spec, 0, next(epochs), n), spec.batch_size):
-            float(steps(batches)[0])
+        for batches in loop.chunk_batches(loop.epoch_order(spec, 0, next(epochs), n), spec.batch_size):
+            float(train_steps(batches)[0])
         return time.perf_counter() - start
 
     return epoch
@@ -86,8 +84,8 @@ def keras(spec, precision, threads, n):
 def torch(spec, precision, threads, n):
     """Return a function that trains for an epoch in PyTorch, eager and channels_last, and its seconds.
 
-    Without augmentation, Lookahead, the triangular schedule and bias_factor, whatever the spec says: ours is the
-    only one that pays for them.
+    Without augmentation, Lookahead, the triangular schedule and bias_factor, whatever the spec says: this workflow is
+    the only one that pays for them.
     """
     set_threads(threads)
     import peers
@@ -105,8 +103,10 @@ def torch(spec, precision, threads, n):
             nesterov=True,
             foreach=True,
         )
-    else:
+    elif spec.optimizer == "adadelta":
         optimizer = torch.optim.Adadelta(model.parameters(), lr=1.0, rho=0.95, eps=1e-7, foreach=True)
+    else:
+        sys.exit(f"error: no optimizer {spec.optimizer} in PyTorch here")
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 / (1 + (spec.decay or 0) * step))
     images, labels = images_and_labels(n)
     images = torch.from_numpy(images.transpose(0, 3, 1, 2).copy()).contiguous(memory_format=torch.channels_last)
@@ -139,13 +139,11 @@ def set_threads(threads):
 
 
 def main():
-    from ablation.spec import ModelSpec
-
     way, precision, cpus, n, spec = sys.argv[1:]
     cpus = [int(cpu) for cpu in cpus.split(",")]
     os.sched_setaffinity(0, cpus)  # as many as threads, whatever it starts
-    contender = {"ours": ours, "keras": keras, "torch": torch}[way]
-    epoch = contender(ModelSpec.from_json(spec), precision, len(cpus), int(n))
+    contender = {"ours": this_workflow, "keras": keras, "torch": torch}[way]
+    epoch = contender(SimpleNamespace(**json.loads(spec)), precision, len(cpus), int(n))
     epoch()  # compile, warm up
     print("ready", flush=True)
     for _ in sys.stdin:

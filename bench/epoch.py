@@ -13,26 +13,27 @@ import numpy as np
 import pandas as pd
 
 
-def busy(threads, images, epochs):
-    """Train model 7 in this process; return the share for each epoch but the first, which compiles."""
-    from ablation import runtime
+def cpu_utilization(threads, images, epochs):
+    """Train model 7 in this process; return the fraction for each epoch but the first, which compiles."""
+    from ablation.training import devices
 
-    runtime.start_tensorflow("cpu", threads)
+    devices.start_tensorflow("cpu", threads)
     import contender
     import keras
 
-    from ablation import datasets, network, training
+    from ablation.data.images import split
+    from ablation.training import loop, networks
 
-    spec = measure.spec_of("model7", epochs=epochs)
+    spec = measure.study_spec("model7", epochs=epochs)
     keras.utils.set_random_seed(0)
-    to_train, to_validate = datasets.split(*contender.images_and_labels(images), spec, seed=0)
-    model = network.build(spec, to_train[0], 10)
+    train_data, val_data = split(*contender.images_and_labels(images), spec, seed=0)
+    model = networks.build_network(spec, train_data[0], 10)
     clocks = []
-    training.train(
+    loop.train(
         model,
         spec,
-        to_train,
-        to_validate,
+        train_data,
+        val_data,
         seed=0,
         on_epoch=lambda epoch: clocks.append((time.process_time(), time.perf_counter())),
     )
@@ -47,14 +48,14 @@ def main():
     parser.add_argument("--one", type=int, metavar="THREADS", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        print(*busy(arguments.one, arguments.images, arguments.epochs))
+        print(*cpu_utilization(arguments.one, arguments.images, arguments.epochs))
         return
     rows = []
     for threads in (1, 2):
         command = [sys.executable, *sys.argv, "--one", str(threads)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
-        shares = pd.Series(map(float, done.stdout.split()))
-        rows.append({"threads": threads, "median": shares.median(), "smallest": shares.min(), "largest": shares.max()})
+        epochs = pd.Series(map(float, done.stdout.split()))
+        rows.append({"threads": threads, "median": epochs.median(), "smallest": epochs.min(), "largest": epochs.max()})
     measure.report("busy_epochs", pd.DataFrame(rows).set_index("threads"))
 
 

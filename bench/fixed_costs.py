@@ -1,6 +1,6 @@
 """What a training job spends besides training: seconds of each phase, and of the jobs and the scheduler of the demo.
 
-python bench/fixed_costs.py --data results/data/zca.npz
+python bench/fixed_costs.py --data results/data/{key}/zca.npz
 """
 
 import argparse
@@ -16,7 +16,7 @@ import pandas as pd
 
 def phases(data):
     """Go through a training job of model 7 phase by phase in this process; yield (phase, seconds)."""
-    spec = measure.spec_of("model7")
+    spec = measure.study_spec("model7")
     clock = time.perf_counter()
 
     def lap():
@@ -24,28 +24,30 @@ def phases(data):
         seconds, clock = time.perf_counter() - clock, time.perf_counter()
         return seconds
 
-    from ablation import files, runtime
+    from ablation import files
+    from ablation.training import devices
 
-    runtime.start_tensorflow("cpu", 1)
-    yield "start TensorFlow", lap()
+    devices.start_tensorflow("cpu", 1)
+    yield "start TensorFlow and Keras", lap()
     import keras
     import tensorflow as tf
 
-    from ablation import datasets, network, training
+    from ablation.data.images import split
+    from ablation.training import loop, networks
 
-    yield "import Keras and the library", lap()
+    yield "import the library", lap()
     images, labels = files.read_npz(data, "x_train", "y_train")
     yield "read the training images", lap()
-    (images, labels), _ = datasets.split(images, labels, spec, seed=0)
+    (images, labels), _ = split(images, labels, spec, seed=0)
     images, labels = tf.constant(images), tf.constant(labels, tf.int32)
     yield "move them to the device", lap()
     keras.utils.set_random_seed(0)
-    model = network.build(spec, images, 10)
+    model = networks.build_network(spec, images, 10)
     yield "build the network", lap()
-    steps = training.steps_of(model, spec, None, images, labels, jit_compile=False)
-    steps(tf.zeros([1, 64, 4], tf.int32))
+    train_steps = loop.make_train_steps(model, spec, None, images, labels, jit_compile=False)
+    train_steps(tf.zeros([1, 64, 4], tf.int32))
     first = lap()
-    steps(tf.zeros([1, 64, 4], tf.int32))
+    train_steps(tf.zeros([1, 64, 4], tf.int32))
     yield "trace and take the first step", first - lap()
     with tempfile.TemporaryDirectory() as folder:
         model.save(Path(folder) / "model.keras")
@@ -53,7 +55,7 @@ def phases(data):
 
 
 def demo():
-    """Run the demo anew, one job at a time; return the seconds of its jobs, and those outside of all jobs."""
+    """Run the demo again, one job at a time; return the seconds of its jobs, and those outside of all jobs."""
     results = measure.ROOT / "results/digits"
     snakemake = Path(sys.executable).with_name("snakemake")
     command = [snakemake, "--cores", "1", "--forceall", "--configfile", "config/digits.yaml"]
@@ -61,7 +63,7 @@ def demo():
     subprocess.run(command, cwd=measure.ROOT, capture_output=True, check=True)
     wall = time.perf_counter() - start
     jobs = {path: pd.read_csv(path, sep="\t")["s"].iloc[0] for path in results.glob("benchmarks/**/*.tsv")}
-    histories = [pd.read_csv(path)["seconds"].sum() for path in results.glob("runs/*/*/history.csv")]
+    histories = [pd.read_csv(path)["seconds"].sum() for path in results.glob("trainings/*/*/history.csv")]
     by_rule = pd.Series(jobs).groupby(lambda path: path.relative_to(results / "benchmarks").parts[0].split(".")[0])
     table = by_rule.agg(["count", "sum"]).rename(columns={"count": "jobs", "sum": "seconds"})
     table.loc["the epochs of train"] = [len(histories), sum(histories)]

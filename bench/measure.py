@@ -1,6 +1,5 @@
-"""What the benchmarks share: specs of the study, contenders taken in turn, tables on the screen and in JSON."""
+"""What the benchmarks share: specs of the study, contenders that take turns, tables on the screen and in JSON."""
 
-import dataclasses
 import json
 import os
 import platform
@@ -15,20 +14,56 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench" / "results"
 CPUS = sorted(os.sched_getaffinity(0))
 PEERS_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
-sys.path.insert(0, str(ROOT / "scripts"))
 
 
-def spec_of(model, **changes):
+def study_spec(model, **changes):
     """Return the ModelSpec of a model of config.yaml or config/airbench.yaml, changed."""
     from snakemake.utils import update_config
 
-    from ablation import settings
+    from ablation.settings import check, specs
 
-    schema = yaml.safe_load((ROOT / "rules/schemas/config.schema.yaml").read_text())
     config = {}
     for name in ("config.yaml", "config/airbench.yaml"):
         update_config(config, yaml.safe_load((ROOT / name).read_text()))
-    return dataclasses.replace(settings.model_spec(settings.complete(config, schema), model), **changes)
+    return specs.model_spec(check.validate_and_fill(config, specs.load_schema()), model).replace(**changes)
+
+
+def finish_without_work(folder, configs):
+    """Make the study of a checkout finished: every output there, bearing its key, and otherwise empty.
+
+    configs: the names of its config files in `folder`, as snakemake merges them; the dataset has no file of its own.
+    """
+    from snakemake.utils import update_config
+
+    from ablation import files, plan
+    from ablation.report.outputs import Outputs
+    from ablation.settings import check, specs
+
+    config = {}
+    for name in configs:
+        update_config(config, yaml.safe_load((folder / name).read_text()))
+    results = folder / config.get("pathvars", {}).get("results", "results")
+    schema = specs.load_schema()
+    finished = plan.Plan(check.validate_and_fill(config, schema), schema, results, folder / "digests.json")
+    for path in (finished.images_path, finished.whitened_path):
+        for suffix in (".npz", ".json"):
+            files.write_text((results / path).with_suffix(suffix), "")
+    for model, by_seed in finished.evaluations.items():
+        for seed in by_seed:
+            training, run = results / finished.training_path(model, seed), results / f"runs/{model}/seed{seed}"
+            for name in plan.TRAINING_FILES:
+                files.write_text(training / name, "")
+            for name in plan.RUN_FILES:
+                files.write_text(run / name, "")
+            files.write_json(training / "training.json", {"weights_digest": ""})
+            files.write_json(run / "metrics.json", {"key": finished.study["evaluations"][model][str(seed)]})
+    outputs = Outputs(finished.study, results)
+    for name, key in outputs.figures.items():
+        files.write_text(results / f"figures/{name}.png", key)
+    for name in ("accuracy.csv", "comparisons.csv", "accuracy.tex", "accuracy.md"):
+        files.write_text(results / "report" / name, outputs.tables)
+    files.write_text(results / "report/index.html", outputs.report)
+    files.write_json(results / "report/study.json", finished.study)
 
 
 def cpu():
@@ -38,14 +73,14 @@ def cpu():
     return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
 
 
-def in_turn(contenders, rounds):
-    """Call each of {name: function returning seconds} once a round; return seconds, a column each."""
+def interleave(contenders, rounds):
+    """Call each of {name: function returning seconds} once per round; return seconds, a column per name."""
     return pd.DataFrame([{name: call() for name, call in contenders.items()} for _ in range(rounds)])
 
 
-def ratios(of, to):
-    """Return median, smallest and largest of of / to, two Series, pair by pair."""
-    pairs = of / to
+def ratios(numerator, denominator):
+    """Return median, smallest and largest of the ratio of two Series, pair by pair."""
+    pairs = numerator / denominator
     return {"ratio": pairs.median(), "smallest": pairs.min(), "largest": pairs.max()}
 
 
@@ -59,7 +94,7 @@ def report(name, table):
 
 
 class Worker:
-    """A contender.py in a process of its own, a thread on each of `cpus`, that trains an epoch when it is asked to."""
+    """A contender.py in a process of its own, one thread on each of `cpus`, that trains an epoch on request."""
 
     def __init__(self, way, precision, cpus, images, spec):
         python = PEERS_PYTHON if way == "torch" else sys.executable
@@ -73,7 +108,7 @@ class Worker:
             text=True,
         )
         self.images, self.threads = images, len(cpus)
-        self.busy = []
+        self.cpu_utilization = []
         if self.process.stdout.readline() != "ready\n":
             sys.exit(f"error: {' '.join(map(str, command))} did not start")
 
@@ -81,7 +116,7 @@ class Worker:
         """Train an epoch; return its images per second."""
         print(file=self.process.stdin, flush=True)
         seconds, cpu_seconds = map(float, self.process.stdout.readline().split())
-        self.busy.append(cpu_seconds / seconds / self.threads)
+        self.cpu_utilization.append(cpu_seconds / seconds / self.threads)
         return self.images / seconds
 
     def stop(self):

@@ -9,13 +9,13 @@ def keras_model(spec, input_shape=(32, 32, 3), classes=10):
     from keras import layers
 
     model = keras.Sequential([keras.Input(input_shape)])
-    normalised = spec.batch_normalization == "before_relu"
+    normalized = spec.batch_normalization == "before_relu"
     for block in (0, 1):
         for convolution in (0, 1):
             model.add(
-                layers.Conv2D(spec.channels[2 * block + convolution], 3, activation=None if normalised else "relu")
+                layers.Conv2D(spec.channels[2 * block + convolution], 3, activation=None if normalized else "relu")
             )
-            if normalised:
+            if normalized:
                 model.add(layers.BatchNormalization())
                 model.add(layers.Activation("relu"))
         model.add(layers.MaxPooling2D())

@@ -31,9 +31,9 @@ def checkout(folder):
 
 
 def config(folder, seeds):
-    """Write a config of the digits with so many seeds and return the arguments that name it."""
+    """Write a config of the digits with the given number of seeds; return the names of its files."""
     (folder / "seeds.yaml").write_text(yaml.safe_dump({"seeds": list(range(1, seeds + 1))}))
-    return ["--configfile", "config/digits.yaml", "seeds.yaml"]
+    return ["config/digits.yaml", "seeds.yaml"]
 
 
 def seconds(command, folder):
@@ -43,17 +43,6 @@ def seconds(command, folder):
     if done.returncode:
         sys.exit(f"error: {' '.join(command)}:\n{done.stdout}")
     return time.perf_counter() - start
-
-
-def finish_without_work(folder, arguments):
-    """Make the study of `folder` finished: every output there, though empty, and Snakemake told that it is done."""
-    command = [*SNAKEMAKE, "--summary", *arguments]
-    summary = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
-    for line in summary.splitlines()[1:]:
-        output = folder / line.split("\t")[0]
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.touch()
-    seconds([*SNAKEMAKE, "--touch", *arguments], folder)
 
 
 def dvc_pipeline(folder, seeds):
@@ -104,11 +93,11 @@ def main():
         ours, theirs = checkout(Path(ours)), Path(theirs)
         shutil.copytree(measure.ROOT / "scripts", theirs / "scripts")
         study = config(ours, 5)
-        finish_without_work(ours, study)
+        measure.finish_without_work(ours, ["config.yaml", *study])
         dvc_pipeline(theirs, 5)
-        runs = measure.in_turn(
+        runs = measure.interleave(
             {
-                "snakemake": lambda: seconds([*SNAKEMAKE, *study], ours),
+                "snakemake": lambda: seconds([*SNAKEMAKE, "--configfile", *study], ours),
                 "dvc": lambda: seconds([*DVC, "repro"], theirs),
             },
             arguments.rounds,
@@ -121,9 +110,9 @@ def main():
         folder = checkout(Path(folder))
         rows = []
         for seeds in arguments.seeds:
-            command = [*SNAKEMAKE, "--dry-run", "--quiet", "all", *config(folder, seeds)]
+            command = [*SNAKEMAKE, "--dry-run", "--quiet", "all", "--configfile", *config(folder, seeds)]
             rows.append(
-                {"seeds": seeds, "jobs": 14 * seeds + 13, "seconds": min(seconds(command, folder) for _ in range(2))}
+                {"seeds": seeds, "jobs": 14 * seeds + 43, "seconds": min(seconds(command, folder) for _ in range(2))}
             )
     table = pd.DataFrame(rows).set_index("seeds")
     measure.report("dry_run", table)

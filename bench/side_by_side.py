@@ -1,4 +1,4 @@
-"""One training job with two threads, or two jobs side by side with one thread each? Images a second of both together.
+"""One training job with two threads, or two jobs side by side with one thread each? Images per second of both together.
 
 python bench/side_by_side.py
 """
@@ -17,7 +17,7 @@ def main():
     parser.add_argument("--images", type=int, default=3840)
     arguments = parser.parse_args()
 
-    spec = measure.spec_of(arguments.model)
+    spec = measure.study_spec(arguments.model)
     rows = []
     for precision in ("float32", "mixed_bfloat16"):
         one = measure.Worker("ours", precision, measure.CPUS[:2], arguments.images, spec)
@@ -27,7 +27,7 @@ def main():
             with ThreadPoolExecutor(2) as pool:
                 return sum(pool.map(measure.Worker.epoch, pair))
 
-        runs = measure.in_turn({"two jobs": together, "one job": one.epoch}, arguments.rounds)
+        runs = measure.interleave({"two jobs": together, "one job": one.epoch}, arguments.rounds)
         for worker in (one, *pair):
             worker.stop()
         speeds = {f"{name}, images/s": runs[name].median() for name in runs}

@@ -1,4 +1,4 @@
-"""Training speed, images a second: ours, plain Keras and PyTorch, in turn, an epoch each.
+"""Training speed, images per second: ours, plain Keras and PyTorch, in turn, an epoch each.
 
 python bench/throughput.py; airbench94 is compared with PyTorch alone.
 """
@@ -37,7 +37,7 @@ def main():
     for model in arguments.models:
         for threads in arguments.threads:
             case = {"model": model, "threads": threads}
-            spec = measure.spec_of(model)
+            spec = measure.study_spec(model)
             modern = spec.architecture == "airbench"
             images = spec.batch_size * (arguments.batches // 20 if modern else arguments.batches)
             workers = {
@@ -45,11 +45,11 @@ def main():
                 for way, precision in CONTENDERS
                 if not (modern and way == "keras")
             }
-            runs = measure.in_turn({name: worker.epoch for name, worker in workers.items()}, arguments.rounds)
+            runs = measure.interleave({name: worker.epoch for name, worker in workers.items()}, arguments.rounds)
             for name, worker in workers.items():
-                busy = pd.Series(worker.busy).median()
+                utilization = pd.Series(worker.cpu_utilization).median()
                 speeds.append(
-                    {**case, "contender": name, "images/s": runs[name].median(), "CPU/(wall x threads)": busy}
+                    {**case, "contender": name, "images/s": runs[name].median(), "CPU/(wall x threads)": utilization}
                 )
                 worker.stop()
             compared += [

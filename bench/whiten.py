@@ -3,7 +3,7 @@
 The floor is the bare BLAS and LAPACK calls on arrays that are ready: covariance (dsyrk), decomposition (dsyevd),
 filters (dsyrk), product (sgemm).
 
-python bench/whiten.py --images results/data/images.npz
+python bench/whiten.py --images results/data/{key}/images.npz
 """
 
 import argparse
@@ -24,8 +24,9 @@ def main():
     parser.add_argument("--generator-rounds", type=int, default=1, help="rounds with Keras's generator, minutes each")
     arguments = parser.parse_args()
 
-    from ablation import files, whitening
-    from ablation.images import scale
+    from ablation import files
+    from ablation.data import whitening
+    from ablation.data.images import scale
 
     x_train, x_test = files.read_npz(arguments.images, "x_train", "x_test")
     n, d = len(x_train), x_train[0].size
@@ -37,17 +38,17 @@ def main():
         whitening.apply(zca, x_test)
         return time.perf_counter() - start
 
-    centred = np.concatenate([scale(x_train), scale(x_test)]).reshape(-1, d)
-    centred -= centred[:n].mean(axis=0, dtype=np.float64).mean()
-    centred64 = centred[:n].astype(np.float64)
+    centered = np.concatenate([scale(x_train), scale(x_test)]).reshape(-1, d)
+    centered -= centered[:n].mean(axis=0, dtype=np.float64).mean()
+    centered64 = centered[:n].astype(np.float64)
 
     def floor():
         start = time.perf_counter()
-        covariance = scipy.linalg.blas.dsyrk(1 / n, centred64.T, lower=1)
+        covariance = scipy.linalg.blas.dsyrk(1 / n, centered64.T, lower=1)
         eigenvalues, vectors = scipy.linalg.eigh(covariance, lower=True, overwrite_a=True, driver="evd")
         vectors *= (np.maximum(eigenvalues, 0) + EPSILON) ** -0.25
         filters = scipy.linalg.blas.dsyrk(1, vectors, lower=1).astype(np.float32)
-        centred @ filters
+        centered @ filters
         return time.perf_counter() - start
 
     def generator():
@@ -61,8 +62,8 @@ def main():
             next(generator.flow(part, batch_size=len(part), shuffle=False))
         return time.perf_counter() - start
 
-    runs = measure.in_turn({"ours": ours, "floor": floor}, arguments.rounds)
-    slow = measure.in_turn({"ours": ours, "generator": generator}, arguments.generator_rounds)
+    runs = measure.interleave({"ours": ours, "floor": floor}, arguments.rounds)
+    slow = measure.interleave({"ours": ours, "generator": generator}, arguments.generator_rounds)
     rows = [
         {"of": "ours", "to": "floor", "seconds": runs["ours"].median(), "seconds of the other": runs["floor"].median()}
         | measure.ratios(runs["ours"], runs["floor"]),

@@ -1,165 +1,143 @@
-# The config, read and checked once, and the functions that the rules share.
-import fcntl
+# The config, checked; the plan that it makes: what decides every result, and which results are there; what the rules share.
 import json
 import os
+import re
 import sys
-from modulefinder import ModuleFinder
 from pathlib import Path
 
-import yaml
-
-SCRIPTS = Path(workflow.basedir) / "scripts"
-TEMPLATE = os.path.relpath(SCRIPTS / "ablation/templates/report.html.j2")
-sys.path.insert(0, str(SCRIPTS))
+HOME = Path(workflow.current_basedir).parent
+SCRIPTS = os.path.relpath(HOME / "scripts")
+# The library next to these rules, whichever copy of it is installed: keys are digests of its code.
+sys.path.insert(0, str(HOME / "scripts"))
 # Jobs find the Python that runs Snakemake, whether its environment is activated or not.
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
 
-from ablation import settings
+from ablation import folder, plan
 from ablation.errors import InputError
+from ablation.keys import bears
+from ablation.report.figures import catalogue
+from ablation.report.outputs import Outputs
+from ablation.settings import check, specs
+
+RESULTS = Path(workflow.pathvars.apply(workflow.modifier.path_modifier.modify("<results>")))
+TRIGGER = folder.trigger(Path(".snakemake"))
+FIGURES = catalogue()
 
 try:
-    schema = yaml.safe_load(
-        (Path(workflow.basedir) / "rules/schemas/config.schema.yaml").read_text()
-    )
-    config = settings.complete(config, schema)
-    for key in ("archive", "path"):
-        if config["dataset"][key] and not Path(config["dataset"][key]).is_file():
-            raise InputError(f"dataset.{key}: no such file '{config['dataset'][key]}'")
+    schema = specs.load_schema()
+    config = check.validate_and_fill(config, schema)
+    PLAN = plan.Plan(config, schema, RESULTS, Path(".snakemake/digests.json"))
+    OUTPUTS = Outputs(PLAN.study, RESULTS)
 except InputError as error:
     sys.exit(f"config error: {error}")
 
+ALL_FIGURES = expand("<results>/figures/{name}.png", name=OUTPUTS.figures)
 
-# Under whose name each model is trained; a study of many seeds asks for every job.
-TRAINED_AS = {model: settings.trained_as(config, model) for model in config["models"]}
+if workflow.is_main_process:
+    ALIVE = folder.remove_stale_locks(Path(".snakemake"))
+    for line in PLAN.notes():
+        print(line, file=sys.stderr)
 
 
 wildcard_constraints:
-    model="[A-Za-z0-9_-]+",
-    seed="[0-9]+",
-
-
-def share_folder():
-    """Remove the locks of a Snakemake that was killed; return a file to keep open.
-
-    Every Snakemake shares a lock on that file, which the system frees when the process dies. One that
-    gets the lock alone knows that whoever left Snakemake's own locks here is dead.
-    """
-    locks = Path(".snakemake/locks")
-    locks.mkdir(parents=True, exist_ok=True)
-    alive = open(".snakemake/alive", "w")
-    try:
-        fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        for lock in locks.glob("*.lock"):
-            lock.unlink()
-    except BlockingIOError:
-        pass
-    fcntl.flock(alive, fcntl.LOCK_SH)
-    return alive
-
-
-if workflow.is_main_process:
-    ALIVE = share_folder()
-
-
-def check_results():
-    """End with one line where the results can't be written; Snakemake's own error would be a traceback."""
-    folder = Path((config.get("pathvars") or {}).get("results", "results"))
-    existing = next(path for path in [folder, *folder.absolute().parents] if path.exists())
-    if not os.access(existing, os.W_OK):
-        sys.exit(f"error: {folder}: can't be written (a read-only disk, or somebody else's folder)")
+    key="|".join(sorted(set(PLAN.training_keys.values()))),
+    model="|".join(map(re.escape, PLAN.trainings)),
+    seed="|".join(map(str, config["seeds"])),
 
 
 onstart:
-    check_results()
+    try:
+        folder.check_writable(RESULTS)
+    except InputError as error:
+        sys.exit(f"error: {error}")
 
 
-def code_of(script):
-    """Return a script of scripts/ and every local module that it imports, as inputs of its rule."""
-    finder = ModuleFinder(path=[str(SCRIPTS)])
-    finder.run_script(str(SCRIPTS / script))
-    files = [found.__file__ for name, found in finder.modules.items() if name != "__main__"]
-    return [os.path.relpath(file) for file in [SCRIPTS / script, *sorted(filter(None, files))]]
+def those_that_exist(files):
+    """Return those of one or several files that are on disk."""
+    files = [files] if isinstance(files, str) else files
+    return [file for file in files if Path(file.replace("<results>", str(RESULTS))).exists()]
 
 
-def source_of_images(wildcards):
-    """Return the file that the dataset is read from; the digits have none."""
-    dataset = config["dataset"]
-    if dataset["name"] == "cifar10" and dataset["archive"] is None:
-        return ancient("<results>/data/cifar-10-python.tar.gz")
-    return dataset["archive"] or dataset["path"] or []
+def planned(there, path, **files):
+    """Return the inputs of a job by name, such that it runs unless its output is there as it is planned.
 
-
-def sources_of_archive(wildcards):
-    """Return the addresses of the archive."""
-    return config["download"]["sources"]
-
-
-def limits_of_images():
-    """Return the arguments of prepare.py that cut a dataset short."""
-    limits = {
-        "--train-images": config["limits"]["train_images"],
-        "--test-images": config["limits"]["test_images"],
-    }
-    return " ".join(f"{option} {limit}" for option, limit in limits.items() if limit is not None)
-
-
-def images_of_model(wildcards):
-    """Return the npz of a model's images. It is ancient(): its digests decide what runs again."""
-    whitened = config["models"][wildcards.model]["input"] == "zca"
-    return ancient("<results>/data/zca.npz" if whitened else "<results>/data/images.npz")
-
-
-def digests_of_model(wildcards):
-    """Return the outputs of the checkpoint that makes a model's images.
-
-    A checkpoint, since Snakemake looks again at what follows one, and then the digests are known.
+    there: whether it is. path: the output that bears the key, below the results. This is the one way in which
+    something is made again: by the content of what is there, not by times or Snakemake's records. Of an output that
+    is there, inputs that are gone are none: they aren't made for it.
     """
-    whitened = config["models"][wildcards.model]["input"] == "zca"
-    return (checkpoints.whiten if whitened else checkpoints.prepare).get().output
+    files["trigger"] = TRIGGER
+    if there:
+        return {name: ancient(those_that_exist(file)) for name, file in files.items()}
+    if workflow.is_main_process:
+        folder.mark_outdated(RESULTS / path)
+    return files
 
 
-def digests_to_whiten(wildcards):
-    """Return the digests of the training and of the test images that are whitened."""
-    prepared = checkpoints.prepare.get().output
-    return [prepared.train_digest, prepared.test_digest]
+def written(name, key, **files):
+    """Return the inputs of a job that writes a file of report/, as `planned`."""
+    return planned(bears(RESULTS / "report" / name, key), f"report/{name}", **files)
 
 
-def digest_to_train(wildcards):
-    """Return the digest of the training images of a model."""
-    return digests_of_model(wildcards).train_digest
+def data_to_train(wildcards):
+    """Return the images of a training; none where it is finished and they are gone, so that they aren't made for it."""
+    path = PLAN.data_path(PLAN.models_trained_as(wildcards.key)[0])
+    gone = PLAN.is_trained(wildcards.key, wildcards.seed) and not (RESULTS / path).exists()
+    return [] if gone else ancient(f"<results>/{path}")
 
 
-def digest_to_evaluate(wildcards):
-    """Return the digest of the test images of a model."""
-    return digests_of_model(wildcards).test_digest
+def arguments_of_training(wildcards):
+    """Return the arguments of train.py that say what is trained."""
+    name = PLAN.models_trained_as(wildcards.key)[0]
+    return [
+        *("--name", name, "--data", str(RESULTS / PLAN.data_path(name))),
+        *("--spec", specs.model_spec(config, name).to_json()),
+        *("--made-from", json.dumps(PLAN.trainings[name])),
+    ]
 
 
-def spec_of_model(wildcards):
-    """Return a model's settings as sorted JSON, the only part of the config that its training sees."""
-    return settings.model_spec(config, wildcards.model).to_json()
+def inputs_of_evaluation(wildcards):
+    """Return a model's images and the files of its training, model.keras first, as `planned`."""
+    model, seed = wildcards.model, wildcards.seed
+    training = f"<results>/{PLAN.training_path(model, seed)}"
+    return planned(
+        PLAN.is_evaluated(model, seed),
+        f"runs/{model}/seed{seed}/metrics.json",
+        data=f"<results>/{PLAN.data_path(model)}",
+        training=[f"{training}/{name}" for name in plan.TRAINING_FILES],
+    )
 
 
-def test_time_augmentation(wildcards):
-    """Return what a model's test predictions are averages of."""
-    return config["models"][wildcards.model]["test_time_augmentation"]
+def runs_of(*models):
+    """Return the metrics.json of all runs of models, which stands for what is next to it."""
+    file = "<results>/runs/{model}/seed{seed}/metrics.json"
+    return expand(file, model=dict.fromkeys(models), seed=config["seeds"])
 
 
-def trained(name):
-    """Return a function to the file `name` of the training of a model and seed, which models that train alike share."""
+def inputs_of_figure(name):
+    """Return a function to what a figure is drawn from, as `planned`."""
 
-    def of_training(wildcards):
-        model = TRAINED_AS[wildcards.model]
-        return f"<results>/runs/{model}/seed{wildcards.seed}/{name}"
+    def of_wildcards(wildcards):
+        stem = f"{name}_{wildcards.model}" if FIGURES[name].scope == "model" else name
+        path = f"figures/{stem}.png"
+        results = {
+            "study": lambda: [
+                f"<results>/report/{table}.csv" for table in ("accuracy", "comparisons")
+            ],
+            "model": lambda: runs_of(wildcards.model, config["baseline"]),
+            "whitening": lambda: f"<results>/{PLAN.whitened_path}",
+        }
+        return planned(
+            bears(RESULTS / path, OUTPUTS.figures[stem]),
+            path,
+            study="<results>/report/study.json",
+            images=f"<results>/{PLAN.images_path}",
+            results=results[FIGURES[name].scope](),
+        )
 
-    return of_training
+    return of_wildcards
 
 
-def gpu_of_training():
-    """Return the GPU that a training job asks for: none on the CPU, so that jobs run side by side."""
-    return {} if config["training"]["device"] == "cpu" else {"gpu": 1}
-
-
-def growing(megabytes):
+def scaled_memory(megabytes):
     """Return what a job asks for as mem_mb: twice as much when it is tried again, in case that was too little.
 
     Not more at further attempts: on a cluster a training comes back as often as its time runs out.
@@ -169,114 +147,3 @@ def growing(megabytes):
         return megabytes * min(attempt, 2)
 
     return of_attempt
-
-
-def of_seeds(model, name):
-    """Return the file `name` of every seed of a model; "{model}" is the rule's own."""
-    return expand(
-        "<results>/runs/{model}/seed{seed}/{name}", model=model, seed=config["seeds"], name=name
-    )
-
-
-def of_all_runs(name):
-    """Return the file `name` of every model and seed."""
-    return [file for model in config["models"] for file in of_seeds(model, name)]
-
-
-def histories_of(models):
-    """Return the history.csv of every seed of some models, from where they are trained."""
-    return [file for model in models for file in of_seeds(TRAINED_AS[model], "history.csv")]
-
-
-def histories_of_model(wildcards):
-    """Return the history.csv of every seed of a model."""
-    return histories_of([wildcards.model])
-
-
-def test_images_digest(wildcards):
-    """Return the digest of the test images as they were before any whitening."""
-    return checkpoints.prepare.get().output.test_digest
-
-
-def whitened_digests(wildcards):
-    """Return the digests of the whitened training and test images."""
-    whitened = checkpoints.whiten.get().output
-    return [whitened.train_digest, whitened.test_digest]
-
-
-FIGURES = {
-    "curves": "learning curves of all models",
-    "accuracies": "accuracy by model",
-    "differences": "pairwise differences",
-    "classes": "accuracy by class",
-    "calibration": "calibration",
-    "cost": "accuracy against cost",
-}
-FIGURES_OF_MODEL = {
-    "loss": "loss by epoch",
-    "accuracy": "accuracy by epoch",
-    "confusion": "confusion matrix",
-    "mistakes": "surest mistakes",
-}
-FIGURES_OF_WHITENING = {
-    "whitening": "images before and after",
-    "filters": "filters",
-    "eigenvalues": "eigenvalues",
-}
-
-
-def all_figures():
-    """Return every figure of the study."""
-    names = [
-        *FIGURES,
-        *(f"{name}_{model}" for model in config["models"] for name in FIGURES_OF_MODEL),
-    ]
-    if any(model["input"] == "zca" for model in config["models"].values()):
-        names += FIGURES_OF_WHITENING
-    return expand("<results>/figures/{name}.png", name=names)
-
-
-def rows_of_table(wildcards):
-    """Return, as JSON by model, what the table says besides the results."""
-    published = (config["published"] or {"models": {}})["models"]
-    return json.dumps(
-        {
-            name: {
-                "differs": settings.difference(config, name),
-                "epochs": settings.model_spec(config, name).epochs,
-                "published_loss": published.get(name, {}).get("loss"),
-                "published_accuracy": published.get(name, {}).get("accuracy"),
-            }
-            for name in config["models"]
-        },
-        sort_keys=True,
-    )
-
-
-def study_of_report(wildcards):
-    """Return, as JSON, what the report says about the study besides its results."""
-    return json.dumps(
-        {
-            "title": config["title"],
-            "descriptions": {
-                name: model.get("description", "") for name, model in config["models"].items()
-            },
-            "baseline": config["baseline"],
-            "defaults": settings.defaults_in_words(config),
-            "varying": settings.varying(config),
-            "inputs": sorted({model["input"] for model in config["models"].values()}),
-            "validation": sorted(
-                {model["validation_images"] for model in config["models"].values()} - {None}
-            ),
-            "trained_once": settings.trained_once(config),
-            "dataset": config["dataset"]["name"],
-            "epsilon": config["whitening"]["epsilon"],
-            "fit_on": config["whitening"]["fit_on"],
-            "limits": {
-                name: limit for name, limit in config["limits"].items() if limit is not None
-            },
-            "published": config["published"] and config["published"]["source"],
-            "config": yaml.safe_dump(settings.essential(config), allow_unicode=True),
-        },
-        sort_keys=True,
-    )

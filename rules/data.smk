@@ -6,11 +6,8 @@ localrules:
     download,
 
 
-# The sum decides what the archive is: prepare doesn't run again because it was fetched again,
-# and update() leaves a finished one in place for the program to recognise.
+# The sum decides what the archive is; update() leaves a finished one in place for the program to verify.
 rule download:
-    input:
-        code=code_of("download.py"),
     output:
         update("<results>/data/cifar-10-python.tar.gz"),
     log:
@@ -24,23 +21,23 @@ rule download:
         mem_mb=500,
         runtime=240,
     params:
-        sources=sources_of_archive,
+        program=f"{SCRIPTS}/download.py",
+        sources=config["download"]["sources"],
         sha256=config["download"]["sha256"],
         minimum_rate=config["download"]["minimum_rate"],
     shell:
-        "python {input.code[0]:q} --sources {params.sources:q} --sha256 {params.sha256}"
-        " --minimum-rate {params.minimum_rate} --output {output:q} 2>&1 | tee {log:q}"
+        "exec python {params.program:q} --sources {params.sources:q} --sha256 {params.sha256}"
+        " --minimum-rate {params.minimum_rate} --output {output:q} --log {log:q} 2>> {log:q}"
 
 
-# A checkpoint's first output stands for what follows it until it has run, so that is a digest.
-checkpoint prepare:
+rule prepare:
     input:
-        source=source_of_images,
-        code=code_of("prepare.py"),
+        source=ancient(
+            "<results>/data/cifar-10-python.tar.gz" if PLAN.is_downloaded else PLAN.source or []
+        ),
     output:
-        train_digest="<results>/data/images.train.sha256",
-        test_digest="<results>/data/images.test.sha256",
-        images="<results>/data/images.npz",
+        images=f"<results>/{PLAN.images_path}",
+        record=f"<results>/{Path(PLAN.images_path).with_suffix('.json')}",
     log:
         "<logs>/prepare.log",
     benchmark:
@@ -49,28 +46,23 @@ checkpoint prepare:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1500),
+        mem_mb=scaled_memory(1500),
         runtime=10,
     params:
-        dataset=config["dataset"]["name"],
-        shuffle_seed=config["dataset"]["shuffle_seed"],
-        limits=limits_of_images(),
+        program=f"{SCRIPTS}/prepare.py",
+        made_from=json.dumps(PLAN.images),
         sha256=config["download"]["sha256"],
     shell:
-        "python {input.code[0]:q} --dataset {params.dataset} --shuffle-seed {params.shuffle_seed}"
-        " --sha256 {params.sha256} --source {input.source:q} {params.limits}"
-        " --output {output.images:q} --digests {output.train_digest:q} {output.test_digest:q} 2>&1 | tee {log:q}"
+        "exec python {params.program:q} --source {input.source:q} --sha256 {params.sha256} --made-from {params.made_from:q}"
+        " --output {output.images:q} --log {log:q} 2>> {log:q}"
 
 
-checkpoint whiten:
+rule whiten:
     input:
-        images=ancient("<results>/data/images.npz"),
-        digests=digests_to_whiten,
-        code=code_of("whiten.py"),
+        images=ancient(f"<results>/{PLAN.images_path}"),
     output:
-        train_digest="<results>/data/zca.train.sha256",
-        test_digest="<results>/data/zca.test.sha256",
-        images="<results>/data/zca.npz",
+        images=f"<results>/{PLAN.whitened_path}",
+        record=f"<results>/{Path(PLAN.whitened_path).with_suffix('.json')}",
     log:
         "<logs>/whiten.log",
     benchmark:
@@ -79,12 +71,11 @@ checkpoint whiten:
         "../envs/data.yaml"
     threads: 4
     resources:
-        mem_mb=growing(3000),
+        mem_mb=scaled_memory(3000),
         runtime=30,
     params:
-        epsilon=config["whitening"]["epsilon"],
-        leave_out=settings.left_out_of_whitening(config),
+        program=f"{SCRIPTS}/whiten.py",
+        made_from=json.dumps(PLAN.whitened),
     shell:
-        "python {input.code[0]:q} --images {input.images:q} --image-digests {input.digests:q}"
-        " --epsilon {params.epsilon} --leave-out {params.leave_out} --output {output.images:q}"
-        " --digests {output.train_digest:q} {output.test_digest:q} > {log:q} 2>&1"
+        "exec python {params.program:q} --images {input.images:q} --made-from {params.made_from:q}"
+        " --output {output.images:q} > {log:q} 2>&1"

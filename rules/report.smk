@@ -1,114 +1,47 @@
 # What a reader opens.
 
 
-# Some seconds each, which is less than a job takes before it starts.
+# A few seconds each, which is less than a job takes before it starts.
 localrules:
-    plot_model,
-    plot_whitening,
-    plot_study,
+    study,
     compare,
     report,
+    unused,
+    remove_unused,
 
 
-rule plot_model:
+# What the study is, for the programs below: a file, since a command line can't be as long as a study may be.
+rule study:
     input:
-        histories=histories_of_model,
-        metrics=of_seeds("{model}", "metrics.json"),
-        of_baseline=of_seeds(config["baseline"], "metrics.json"),
-        # The digests in metrics.json decide, not the time of these.
-        predictions=ancient(of_seeds("{model}", "predictions.npz")),
-        baseline=ancient(of_seeds(config["baseline"], "predictions.npz")),
-        images=ancient("<results>/data/images.npz"),
-        digest=test_images_digest,
-        code=code_of("plot_model.py"),
+        **written(
+            "study.json",
+            PLAN.study["key"],
+            template=str(HOME / "rules/report/study.json.j2"),
+        ),
     output:
-        loss=report(
-            "<results>/figures/loss_{model}.png",
-            caption="report/curves_of_model.rst",
-            category="Learning curves",
-            labels={"figure": FIGURES_OF_MODEL["loss"], "model": "{model}"},
-        ),
-        accuracy=report(
-            "<results>/figures/accuracy_{model}.png",
-            caption="report/curves_of_model.rst",
-            category="Learning curves",
-            labels={"figure": FIGURES_OF_MODEL["accuracy"], "model": "{model}"},
-        ),
-        confusion=report(
-            "<results>/figures/confusion_{model}.png",
-            caption="report/confusion.rst",
-            category="Mistakes",
-            labels={"figure": FIGURES_OF_MODEL["confusion"], "model": "{model}"},
-        ),
-        mistakes=report(
-            "<results>/figures/mistakes_{model}.png",
-            caption="report/mistakes.rst",
-            category="Mistakes",
-            labels={"figure": FIGURES_OF_MODEL["mistakes"], "model": "{model}"},
-        ),
+        "<results>/report/study.json",
     log:
-        "<logs>/plot_model/{model}.log",
+        "<logs>/study.log",
     benchmark:
-        "<benchmarks>/plot_model/{model}.tsv"
-    conda:
-        "../envs/report.yaml"
+        "<benchmarks>/study.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
-    shell:
-        "python {input.code[0]:q} --histories {input.histories:q} --predictions {input.predictions:q}"
-        " --baseline {input.baseline:q} --images {input.images:q} --title {wildcards.model}"
-        " --loss {output.loss:q} --accuracy {output.accuracy:q}"
-        " --confusion {output.confusion:q} --mistakes {output.mistakes:q} > {log:q} 2>&1"
-
-
-rule plot_whitening:
-    input:
-        images=ancient("<results>/data/images.npz"),
-        whitened=ancient("<results>/data/zca.npz"),
-        digests=whitened_digests,
-        code=code_of("plot_whitening.py"),
-    output:
-        pictures=report(
-            "<results>/figures/whitening.png",
-            caption="report/whitening.rst",
-            category="Whitening",
-            labels={"figure": FIGURES_OF_WHITENING["whitening"], "model": ""},
-        ),
-        filters=report(
-            "<results>/figures/filters.png",
-            caption="report/whitening.rst",
-            category="Whitening",
-            labels={"figure": FIGURES_OF_WHITENING["filters"], "model": ""},
-        ),
-        eigenvalues=report(
-            "<results>/figures/eigenvalues.png",
-            caption="report/whitening.rst",
-            category="Whitening",
-            labels={"figure": FIGURES_OF_WHITENING["eigenvalues"], "model": ""},
-        ),
-    log:
-        "<logs>/plot_whitening.log",
-    benchmark:
-        "<benchmarks>/plot_whitening.tsv"
-    conda:
-        "../envs/report.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
-    shell:
-        "python {input.code[0]:q} --images {input.images:q} --whitened {input.whitened:q}"
-        " --pictures {output.pictures:q} --filters {output.filters:q}"
-        " --eigenvalues {output.eigenvalues:q} > {log:q} 2>&1"
+        mem_mb=500,
+        runtime=5,
+    params:
+        study=json.dumps(PLAN.study, indent=2),
+    template_engine:
+        "jinja2"
 
 
 rule compare:
     input:
-        metrics=of_all_runs("metrics.json"),
-        predictions=ancient(of_all_runs("predictions.npz")),  # their digests are in metrics.json
-        code=code_of("compare.py"),
+        **written(
+            "accuracy.md",
+            OUTPUTS.tables,
+            study="<results>/report/study.json",
+            metrics=runs_of(*config["models"]),
+        ),
     output:
         accuracy=report(
             "<results>/report/accuracy.csv",
@@ -122,8 +55,8 @@ rule compare:
             category="Accuracy",
             labels={"figure": "table of comparisons", "model": ""},
         ),
-        markdown="<results>/report/accuracy.md",
         latex="<results>/report/accuracy.tex",
+        markdown="<results>/report/accuracy.md",
     log:
         "<logs>/compare.log",
     benchmark:
@@ -135,89 +68,58 @@ rule compare:
         mem_mb=2000,
         runtime=30,
     params:
-        models=rows_of_table,
-        baseline=config["baseline"],
+        program=f"{SCRIPTS}/compare.py",
     shell:
-        "python {input.code[0]:q} --metrics {input.metrics:q} --predictions {input.predictions:q}"
-        " --models {params.models:q} --baseline {params.baseline:q} --accuracy {output.accuracy:q}"
-        " --comparisons {output.comparisons:q} --markdown {output.markdown:q} --latex {output.latex:q}"
+        "exec python {params.program:q} --study {input.study:q} --accuracy {output.accuracy:q}"
+        " --comparisons {output.comparisons:q} --latex {output.latex:q} --markdown {output.markdown:q}"
         " > {log:q} 2>&1"
 
 
-rule plot_study:
-    input:
-        metrics=of_all_runs("metrics.json"),
-        predictions=ancient(of_all_runs("predictions.npz")),
-        histories=histories_of(config["models"]),
-        images=ancient("<results>/data/images.npz"),
-        digest=test_images_digest,
-        table="<results>/report/accuracy.csv",
-        comparisons="<results>/report/comparisons.csv",
-        code=code_of("plot_study.py"),
-    output:
-        curves=report(
-            "<results>/figures/curves.png",
-            caption="report/curves.rst",
-            category="Learning curves",
-            labels={"figure": FIGURES["curves"], "model": ""},
-        ),
-        accuracies=report(
-            "<results>/figures/accuracies.png",
-            caption="report/accuracies.rst",
-            category="Accuracy",
-            labels={"figure": FIGURES["accuracies"], "model": ""},
-        ),
-        differences=report(
-            "<results>/figures/differences.png",
-            caption="report/differences.rst",
-            category="Accuracy",
-            labels={"figure": FIGURES["differences"], "model": ""},
-        ),
-        classes=report(
-            "<results>/figures/classes.png",
-            caption="report/classes.rst",
-            category="Accuracy",
-            labels={"figure": FIGURES["classes"], "model": ""},
-        ),
-        calibration=report(
-            "<results>/figures/calibration.png",
-            caption="report/calibration.rst",
-            category="Accuracy",
-            labels={"figure": FIGURES["calibration"], "model": ""},
-        ),
-        cost=report(
-            "<results>/figures/cost.png",
-            caption="report/cost.rst",
-            category="Accuracy",
-            labels={"figure": FIGURES["cost"], "model": ""},
-        ),
-    log:
-        "<logs>/plot_study.log",
-    benchmark:
-        "<benchmarks>/plot_study.tsv"
-    conda:
-        "../envs/report.yaml"
-    threads: 1
-    resources:
-        mem_mb=3000,
-        runtime=30,
-    shell:
-        "python {input.code[0]:q} --metrics {input.metrics:q}"
-        " --predictions {input.predictions:q} --histories {input.histories:q} --images {input.images:q}"
-        " --table {input.table:q} --comparisons {input.comparisons:q} --curves {output.curves:q}"
-        " --accuracies {output.accuracies:q} --differences {output.differences:q}"
-        " --classes {output.classes:q} --calibration {output.calibration:q} --cost {output.cost:q}"
-        " > {log:q} 2>&1"
+for figure, facts in FIGURES.items():
+    of_model = "_{model}" if facts.scope == "model" else ""
+
+    rule:
+        name:
+            f"plot_{figure}"
+        input:
+            unpack(inputs_of_figure(figure)),
+        output:
+            report(
+                f"<results>/figures/{figure}{of_model}.png",
+                caption="report/figure.rst",
+                category=facts.category,
+                labels={"figure": facts.title, "model": of_model.lstrip("_")},
+            ),
+        log:
+            f"<logs>/plot/{figure}{of_model}.log",
+        benchmark:
+            f"<benchmarks>/plot/{figure}{of_model}.tsv"
+        localrule: True
+        conda:
+            "../envs/report.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=30,
+        params:
+            program=f"{SCRIPTS}/plot.py",
+            figure=figure,
+            caption=facts.caption,
+            model=lambda wildcards: f"--model {wildcards.model}" if wildcards else "",
+        shell:
+            "exec python {params.program:q} --study {input.study:q} --figure {params.figure}"
+            " {params.model} --output {output:q} > {log:q} 2>&1"
 
 
 rule report:
     input:
-        table="<results>/report/accuracy.csv",
-        comparisons="<results>/report/comparisons.csv",
-        metrics=of_all_runs("metrics.json"),
-        figures=all_figures(),
-        template=TEMPLATE,
-        code=code_of("report.py"),
+        **written(
+            "index.html",
+            OUTPUTS.report,
+            study="<results>/report/study.json",
+            tables=rules.compare.output,
+            figures=ALL_FIGURES,
+        ),
     output:
         report(
             "<results>/report/index.html",
@@ -236,8 +138,40 @@ rule report:
         mem_mb=1000,
         runtime=5,
     params:
-        study=study_of_report,
+        program=f"{SCRIPTS}/report.py",
     shell:
-        "python {input.code[0]:q} --template {input.template:q} --table {input.table:q}"
-        " --comparisons {input.comparisons:q} --metrics {input.metrics:q} --figures {input.figures:q}"
-        " --study {params.study:q} --output {output:q} > {log:q} 2>&1"
+        "exec python {params.program:q} --study {input.study:q} --output {output:q} > {log:q} 2>&1"
+
+
+rule unused:
+    input:
+        study="<results>/report/study.json",
+    log:
+        "<logs>/unused.log",
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=60,
+    params:
+        program=f"{SCRIPTS}/unused.py",
+    shell:
+        "exec python {params.program:q} --study {input.study:q} --log {log:q} 2>> {log:q}"
+
+
+rule remove_unused:
+    input:
+        study="<results>/report/study.json",
+    log:
+        "<logs>/remove_unused.log",
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=60,
+    params:
+        program=f"{SCRIPTS}/unused.py",
+    shell:
+        "exec python {params.program:q} --study {input.study:q} --remove --log {log:q} 2>> {log:q}"

@@ -1,52 +1,45 @@
-# From images to predictions, one job per model and seed.
+# From images to predictions: a job per training and seed, which models that train alike share, and one per model and seed.
 
 
 rule train:
     input:
-        data=images_of_model,
-        digest=digest_to_train,
-        code=code_of("train.py"),
+        data=data_to_train,
     output:
-        model="<results>/runs/{model}/seed{seed}/model.keras",
-        history="<results>/runs/{model}/seed{seed}/history.csv",
-        provenance="<results>/runs/{model}/seed{seed}/training.json",
+        model="<results>/trainings/{key}/seed{seed}/model.keras",
+        history="<results>/trainings/{key}/seed{seed}/history.csv",
+        record="<results>/trainings/{key}/seed{seed}/training.json",
     log:
-        "<logs>/train/{model}/seed{seed}.log",
+        "<logs>/train/{key}/seed{seed}.log",
     benchmark:
-        "<benchmarks>/train/{model}/seed{seed}.tsv"
+        "<benchmarks>/train/{key}/seed{seed}.tsv"
     conda:
         "../envs/train.yaml"
     threads: config["training"]["threads"]
     resources:
-        **gpu_of_training(),
-        # No params: beside whom a training runs, and how often it saves its state, change nothing that it computes.
-        jobs_per_gpu=config["training"]["jobs_per_gpu"],
-        checkpoint_epochs=config["training"]["checkpoint_epochs"],
-        mem_mb=growing(6000),
+        # A GPU unless all trainings are on the CPU, where they run side by side.
+        **({} if config["training"]["device"] == "cpu" else {"gpu": 1}),
+        mem_mb=scaled_memory(6000),
         runtime=240,
     params:
-        spec=spec_of_model,
+        program=f"{SCRIPTS}/train.py",
+        arguments=arguments_of_training,
         device=config["training"]["device"],
-    # Slurm signals every process of a job: the shell stays until the state is saved, tee until that is said.
+        folder=lambda wildcards, output: Path(output.model).parent,
+        jobs_per_gpu=config["training"]["jobs_per_gpu"],
+        checkpoint_epochs=config["training"]["checkpoint_epochs"],
+    # Slurm signals every process of a job; there is only this one, which saves its state.
     shell:
-        ": > {log:q}; trap : TERM;"
-        " python {input.code[0]:q} --data {input.data:q} --digest {input.digest:q} --spec {params.spec:q}"
-        " --name {wildcards.model} --seed {wildcards.seed} --device {params.device} --threads {threads}"
-        " --jobs-per-gpu {resources.jobs_per_gpu} --checkpoint-epochs {resources.checkpoint_epochs}"
-        " --model {output.model:q} --history {output.history:q} --provenance {output.provenance:q}"
-        " 2>> {log:q} | (trap '' TERM; exec tee -a {log:q})"
+        "exec python {params.program:q} {params.arguments:q} --seed {wildcards.seed}"
+        " --device {params.device} --threads {threads} --jobs-per-gpu {params.jobs_per_gpu}"
+        " --checkpoint-epochs {params.checkpoint_epochs} --output {params.folder:q}"
+        " --log {log:q} 2>> {log:q}"
 
 
 rule evaluate:
     input:
-        data=images_of_model,
-        digest=digest_to_evaluate,
-        model=ancient(trained("model.keras")),  # its digest is in training.json
-        provenance=trained("training.json"),
-        code=code_of("evaluate.py"),
+        unpack(inputs_of_evaluation),
     output:
-        predictions="<results>/runs/{model}/seed{seed}/predictions.npz",
-        metrics="<results>/runs/{model}/seed{seed}/metrics.json",
+        expand("<results>/runs/{{model}}/seed{{seed}}/{name}", name=plan.RUN_FILES),
     log:
         "<logs>/evaluate/{model}/seed{seed}.log",
     benchmark:
@@ -55,12 +48,17 @@ rule evaluate:
         "../envs/train.yaml"
     threads: config["training"]["threads"]
     resources:
-        mem_mb=growing(2000),
+        mem_mb=scaled_memory(2000),
         runtime=20,
     params:
-        test_time_augmentation=test_time_augmentation,
+        program=f"{SCRIPTS}/evaluate.py",
+        made_from=lambda wildcards: json.dumps(
+            PLAN.evaluations[wildcards.model][int(wildcards.seed)]
+        ),
+        data=lambda wildcards: RESULTS / PLAN.data_path(wildcards.model),
+        training=lambda wildcards: RESULTS / PLAN.training_path(wildcards.model, wildcards.seed),
+        folder=lambda wildcards, output: Path(output[0]).parent,
     shell:
-        "python {input.code[0]:q} --data {input.data:q} --digest {input.digest:q} --model {input.model:q}"
-        " --provenance {input.provenance:q} --name {wildcards.model} --threads {threads}"
-        " --test-time-augmentation {params.test_time_augmentation}"
-        " --predictions {output.predictions:q} --metrics {output.metrics:q} > {log:q} 2>&1"
+        "exec python {params.program:q} --data {params.data:q} --training {params.training:q}"
+        " --made-from {params.made_from:q} --threads {threads} --output {params.folder:q}"
+        " > {log:q} 2>&1"

@@ -1,12 +1,12 @@
-"""Fetch a gzip file from the first source that can give it, going on from what is already there."""
+"""Fetch a gzip file from the first source that can give it, resuming from what is already there."""
 
 import argparse
-from functools import partial
 
-from ablation import download, errors
+from ablation import errors, logs
+from ablation.data import download
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sources", nargs="+", required=True, metavar="URL", help="tried in order; all serve the same")
     parser.add_argument("--sha256", type=str.lower, required=True, metavar="HEX")
@@ -15,17 +15,18 @@ def main():
         type=float,
         required=True,
         metavar="KB_PER_S",
-        help=f"a source slower than this over {download.WINDOW:g} seconds is left for the next one; 0 never leaves",
+        help=f"a source slower than this over {download.WINDOW:g} seconds gives way to the next one; 0: never",
     )
     parser.add_argument("--output", required=True)
+    parser.add_argument("--log", help="a file for what is printed")
     arguments = parser.parse_args()
+    logs.start(arguments.log)
 
-    say = partial(print, flush=True)
     try:
-        download.fetch(arguments.sources, arguments.sha256, arguments.output, arguments.minimum_rate, say)
+        download.fetch(arguments.sources, arguments.sha256, arguments.output, arguments.minimum_rate)
     except errors.InputError as error:
         raise errors.InputError(
-            f"{error}; set dataset.archive in config.yaml to a copy fetched otherwise,"
+            f"{error}; set dataset.archive in config.yaml to a copy you downloaded yourself,"
             " or correct download.sources and download.sha256"
         ) from None
 

@@ -1,31 +1,27 @@
 """Whiten images.npz: fit a ZCA on its training images, apply it to all, write zca.npz."""
 
 import argparse
+import json
 
-from ablation import datasets, errors, files, whitening
+from ablation import errors, keys
+from ablation.data import images, whitening
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", required=True)
-    parser.add_argument("--image-digests", nargs=2, required=True, help="of its training and of its test images")
-    parser.add_argument("--epsilon", type=float, required=True)
-    parser.add_argument(
-        "--leave-out", type=float, required=True, help="share of the training images, from the end, not to fit on"
-    )
-    parser.add_argument("--output", required=True)
-    parser.add_argument("--digests", nargs=2, required=True, help="of the whitened training and test images")
+    parser.add_argument("--images", required=True, help="images.npz")
+    parser.add_argument("--made-from", type=json.loads, required=True, help="what decides the whitening, as JSON")
+    parser.add_argument("--output", required=True, help="zca.npz; its record goes next to it")
     arguments = parser.parse_args()
 
-    of_train, of_test = arguments.image_digests
-    x_train, y_train, _ = files.read_images(arguments.images, "train", of_train)
-    x_test, y_test, _ = files.read_images(arguments.images, "test", of_test)
-    fitted = datasets.split_point(len(x_train), arguments.leave_out) if arguments.leave_out else len(x_train)
-    zca = whitening.fit(x_train[:fitted], arguments.epsilon)
-    x_train, x_test = whitening.apply(zca, x_train), whitening.apply(zca, x_test)
-    files.write_images(
+    made_from = arguments.made_from
+    x_train, y_train, _ = images.read_images(arguments.images, "train")
+    x_test, y_test, _ = images.read_images(arguments.images, "test")
+    x_train, x_test, zca = whitening.whiten(x_train, x_test, made_from["epsilon"], made_from["holdout"])
+    keys.check_code(made_from)
+    images.write_images(
         arguments.output,
-        *arguments.digests,
+        made_from,
         x_train=x_train,
         y_train=y_train,
         x_test=x_test,
@@ -33,9 +29,9 @@ def main():
         mean=zca.mean,
         eigenvalues=zca.eigenvalues,
         epsilon=zca.epsilon,
-        filters=whitening.centre_filters(zca, x_train.shape[1:]),
+        filters=whitening.center_pixel_filters(zca, x_train.shape[1:]),
     )
-    print(f"fitted on {fitted} of {len(x_train)} training images")
+    print(f"fitted on {zca.fitted_on} of {len(x_train)} training images")
     print(f"mean {zca.mean}, smallest eigenvalue {zca.eigenvalues[-1]:.4g}, epsilon {zca.epsilon:g}")
     print(f"standard deviation: training {x_train.std(dtype='float64'):.5f}, test {x_test.std(dtype='float64'):.4f}")
 

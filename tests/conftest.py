@@ -9,13 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import measure
 import pandas as pd
 import pytest
 import yaml
 from snakemake.utils import update_config
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "scripts"))
 # A shell's background job ignores Ctrl-C, and what it starts inherits that; the tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -23,9 +23,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 @pytest.fixture(scope="session")
 def tensorflow():
     """TensorFlow as a training job starts it: one CPU thread, deterministic, seeded."""
-    from ablation import runtime
+    from ablation.training import devices
 
-    runtime.start_tensorflow("cpu", threads=1)
+    devices.start_tensorflow("cpu", threads=1)
     import keras
     import tensorflow
 
@@ -82,15 +82,30 @@ class Checkout:
         (self.path / name).write_text(yaml.safe_dump(config))
         return name
 
+    def start(self, *arguments):
+        """Start snakemake in the checkout and return the process, its output a pipe of text."""
+        return self._start([sys.executable, "-m", "snakemake", "--cores", "2", *arguments])
+
     def snakemake(self, *arguments):
         """Run snakemake in the checkout and return the finished process, its output as text."""
-        return subprocess.run(
-            [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
-            cwd=self.path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        return self._finished(self.start(*arguments))
+
+    def python(self, *arguments):
+        """Run a program of the checkout and return the finished process, its output as text."""
+        return self._finished(self._start([sys.executable, *arguments]))
+
+    def shell(self, command):
+        """Run a shell's command in the checkout and return the finished process, its output as text."""
+        return self._finished(self._start(["bash", "-c", command]))
+
+    def _start(self, command):
+        environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "env": environment}
+        return subprocess.Popen(command, cwd=self.path, **options)
+
+    def _finished(self, process):
+        output, _ = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, output)
 
     def jobs(self, *arguments):
         """Return the jobs that a dry run would run."""
@@ -100,20 +115,29 @@ class Checkout:
 
 
 def jobs_in(output):
-    """Return the jobs that snakemake lists in its output, each as its rule's name and its wildcards' values."""
-    jobs = set()
-    for rule, block in re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):\n((?:    .*\n)*)", output, re.MULTILINE):
+    """Return the jobs that snakemake lists in its output, each as its rule's name and its wildcards' values.
+
+    A training is called by the first model that is evaluated from it, not by its key.
+    """
+    blocks = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", output, re.MULTILINE)
+    assert blocks or "Nothing to be done" in output, output
+    jobs, models = [], {}
+    for rule, block in blocks:
         wildcards = re.search(r"^    wildcards: (.*)$", block, re.MULTILINE)
         values = re.findall(r"=([^,]*)", wildcards[1]) if wildcards else []
-        jobs.add(" ".join([rule, *values]))
-    return jobs - {"all"}
+        jobs.append((rule, values))
+        if rule.endswith("evaluate"):
+            models.setdefault(re.search(r"trainings/(\w+)/", block)[1], values[0])
+    return {" ".join([rule, *(models.get(value, value) for value in values)]) for rule, values in jobs} - {
+        "all",
+        "study_all",
+    }
 
 
 def run_digests(folder):
     """Return the digests of a run's history (its seconds aside), weights and predictions; nothing else is there."""
-    import keras
-
-    from ablation import files, layers, losses, optimizers  # noqa: F401  the last three are classes to load
+    from ablation import files
+    from ablation.training import networks
 
     assert sorted(path.name for path in folder.iterdir()) == [
         "history.csv",
@@ -123,20 +147,41 @@ def run_digests(folder):
         "training.json",
     ]  # no checkpoint, no lock, no temporary file
     history = pd.read_csv(folder / "history.csv").drop(columns="seconds").to_numpy()
-    weights = keras.models.load_model(folder / "model.keras").get_weights()
+    weights = networks.load_model(folder / "model.keras", "cifar10_cnn").get_weights()
     predictions = files.read_npz(folder / "predictions.npz", "probabilities", "labels")
-    return [files.digest_of(*part)[:16] for part in ([history], weights, predictions)]
+    return [files.array_digest(*part)[:16] for part in ([history], weights, predictions)]
 
 
 MODELS = [f"model{number}" for number in range(2, 9)]
+FIGURES_OF_MODEL = ["loss", "accuracy", "confusion", "mistakes"]
+FIGURES_OF_STUDY = ["curves", "accuracies", "differences", "classes", "calibration", "cost"]
+FIGURES_OF_WHITENING = ["whitening", "filters", "eigenvalues"]
 DIGITS = ["--configfile", "config/digits.yaml", "short.yaml"]
+NARROW = {  # the seven models, narrow enough to be trained in a second
+    **{key: {"channels": [8, 8, 8, 8]} for key in ["model2", "model5", "model6"]},
+    **{key: {"channels": [8, 8, 16, 16]} for key in ["model3", "model7", "model8"]},
+    "model4": {"channels": [4, 8, 8, 8]},
+}
+
+
+SHORT = {"seeds": [1, 2], "limits": {"epochs": 1}, "defaults": {"batch_size": 64}, "models": NARROW}
+
+
+@pytest.fixture(scope="session")
+def finished_study(tmp_path_factory):
+    """A checkout with the study of the digits, two seeds, finished without work: files that bear their keys."""
+    checkout = Checkout(tmp_path_factory.mktemp("finished_study"))
+    configs = ["config.yaml", "config/digits.yaml", checkout.write("short.yaml", SHORT)]
+    measure.finish_without_work(checkout.path, configs)
+    checkout.results = checkout.path / "results/digits"
+    return checkout
 
 
 @pytest.fixture(scope="session")
 def study(tmp_path_factory):
     """A checkout with the finished study of the digits, two seeds and one epoch of each model; and what it printed."""
     checkout = Checkout(tmp_path_factory.mktemp("study"))
-    checkout.write("short.yaml", {"seeds": [1, 2], "limits": {"epochs": 1}, "defaults": {"batch_size": 64}})
+    checkout.write("short.yaml", SHORT)
     run = checkout.snakemake(*DIGITS)
     assert run.returncode == 0, run.stdout
     checkout.printed = run.stdout

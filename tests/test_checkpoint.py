@@ -1,6 +1,5 @@
 """A training that is killed, however and whenever, ends at the bits of one that was not."""
 
-import dataclasses
 import json
 import os
 import signal
@@ -11,9 +10,11 @@ import time
 import numpy as np
 import pytest
 
-from ablation import datasets, files, settings, whitening
-from ablation.checkpoint import Checkpoint
+from ablation.data import datasets, images, whitening
 from ablation.errors import Interrupted
+from ablation.plan import Plan
+from ablation.settings import check, specs
+from ablation.training.checkpoint import Checkpoint
 from conftest import ROOT, run_digests
 
 EPOCHS = 6
@@ -27,7 +28,7 @@ def spec(schema):
         },
         "dataset": {"name": "digits"},
     }
-    return settings.model_spec(settings.complete(config, schema), "small")
+    return specs.model_spec(check.validate_and_fill(config, schema), "small")
 
 
 class StopAt(Checkpoint):
@@ -36,17 +37,17 @@ class StopAt(Checkpoint):
     def __init__(self, path, looks, key="key", every=1):
         self.looks = looks
         self.noted = None
-        super().__init__(path, key, every, say=lambda line: None)
+        super().__init__(path, key, every)
 
     @property
-    def stop(self):
+    def stop_signal(self):
         self.looks -= 1
         if self.looks == 0:
             os.kill(os.getpid(), signal.SIGTERM)
         return self.noted
 
-    @stop.setter
-    def stop(self, name):
+    @stop_signal.setter
+    def stop_signal(self, name):
         self.noted = name
 
 
@@ -54,15 +55,15 @@ def train(spec, checkpoint, seed=1):
     """Return (variables, losses) of a training on noise."""
     import keras
 
-    from ablation import network, training
+    from ablation.training import loop, networks
 
     rng = np.random.default_rng(1)
-    images, labels = rng.normal(size=(600, 16, 16, 3)).astype(np.float32), rng.integers(0, 3, 600)
+    pixels, labels = rng.normal(size=(600, 16, 16, 3)).astype(np.float32), rng.integers(0, 3, 600)
     keras.utils.set_random_seed(seed)
-    to_train, to_validate = datasets.split(images, labels, spec, seed)
-    model = network.build(spec, to_train[0], 3)
-    with checkpoint as held:
-        history = training.train(model, spec, to_train, to_validate, seed, lambda epoch: None, held)
+    train_data, val_data = images.split(pixels, labels, spec, seed)
+    model = networks.build_network(spec, train_data[0], 3)
+    with checkpoint as state:
+        history = loop.train(model, spec, train_data, val_data, seed, lambda epoch: None, state)
     variables = [variable.numpy() for variable in (*model.variables, *model.optimizer.variables)]
     return variables, [(row.loss, row.accuracy, row.val_loss, row.learning_rate) for row in history]
 
@@ -70,9 +71,9 @@ def train(spec, checkpoint, seed=1):
 @pytest.mark.parametrize("looks", [2, 7, 11, 13])  # three calls an epoch; the bias is frozen after the third
 def test_a_modern_training_goes_on_too(tensorflow, modern_config, schema, tmp_path, looks):
     """Augmentation, Nesterov's momentum, Lookahead's slow weights and the frozen bias are all where they were."""
-    spec = settings.model_spec(settings.complete(modern_config, schema), "airbench94")
+    spec = specs.model_spec(check.validate_and_fill(modern_config, schema), "airbench94")
     small = {"channels": (4, 8, 8), "learning_rate": 0.1, "epochs": 5, "batch_size": 8, "validation_split": 0.1}
-    spec = dataclasses.replace(spec, **small)
+    spec = spec.replace(**small)
     whole, losses = train(spec, StopAt(tmp_path / "whole.npz", looks=0))
     with pytest.raises(Interrupted):
         train(spec, StopAt(tmp_path / "stopped.npz", looks))
@@ -86,7 +87,7 @@ def test_a_modern_training_goes_on_too(tensorflow, modern_config, schema, tmp_pa
 def test_a_signal_saves_in_mid_epoch_and_the_next_run_goes_on(tensorflow, spec, tmp_path, looks):
     whole, losses = train(spec, StopAt(tmp_path / "whole.npz", looks=0))
     path = tmp_path / "stopped.npz"
-    with pytest.raises(Interrupted, match=f"SIGTERM in epoch {(looks + 1) // 2}; the state is saved"):
+    with pytest.raises(Interrupted, match=f"SIGTERM in epoch {(looks + 1) // 2}; checkpoint saved"):
         train(spec, StopAt(path, looks))
     resumed, same_losses = train(spec, StopAt(path, looks=0))
     assert same_losses == losses
@@ -94,21 +95,21 @@ def test_a_signal_saves_in_mid_epoch_and_the_next_run_goes_on(tensorflow, spec, 
         np.testing.assert_array_equal(a, b)
 
 
-def test_a_state_of_something_else_is_left_alone(tensorflow, spec, tmp_path):
+def test_a_state_of_something_else_is_left_alone(tensorflow, spec, tmp_path, caplog):
     """Another key, or a file cut short: the training starts anew and says so."""
     path = tmp_path / "state.npz"
-    fresh, _ = train(dataclasses.replace(spec, epochs=2), StopAt(tmp_path / "fresh.npz", looks=0))
+    fresh, _ = train(spec.replace(epochs=2), StopAt(tmp_path / "fresh.npz", looks=0))
     with pytest.raises(Interrupted):
         train(spec, StopAt(path, looks=3, key="another"), seed=2)
     cut = path.read_bytes()[:-1000]
     for content in (None, cut):
         if content:
             path.write_bytes(content)
-        said = []
-        checkpoint = Checkpoint(path, "key", 1, said.append)
-        anew, _ = train(dataclasses.replace(spec, epochs=2), checkpoint)
-        assert len(said) == 1
-        assert "starts anew" in said[0]
+        caplog.clear()
+        with caplog.at_level("INFO", "ablation"):
+            checkpoint = Checkpoint(path, "key", 1)
+            anew, _ = train(spec.replace(epochs=2), checkpoint)
+        assert ["training restarts" in message for message in caplog.messages] == [True]
         for a, b in zip(anew, fresh, strict=True):
             np.testing.assert_array_equal(a, b)
 
@@ -126,87 +127,98 @@ def test_a_state_is_saved_every_so_many_epochs_and_at_the_end(tensorflow, spec, 
 
 
 @pytest.fixture(scope="module")
-def images(tmp_path_factory):
-    """Arguments of train.py and evaluate.py that name the whitened digits."""
-    folder = tmp_path_factory.mktemp("images")
-    dataset = datasets.permuted(datasets.digits(0), 0, None, None)
-    zca = whitening.fit(dataset.x_train, 0.01)
-    files.write_images(
-        folder / "zca.npz",
-        folder / "train",
-        folder / "test",
-        x_train=whitening.apply(zca, dataset.x_train),
-        y_train=dataset.y_train,
-        x_test=whitening.apply(zca, dataset.x_test),
-        y_test=dataset.y_test,
-    )
-    return folder
-
-
-def program(images, folder, spec, name="train.py"):
-    """Return the command line that trains, or evaluates, in `folder`."""
-    common = ["--data", images / "zca.npz", "--model", folder / "model.keras", "--provenance", folder / "training.json"]
-    if name == "train.py":
-        own = ["--digest", images / "train", "--spec", spec, "--name", "m", "--seed", "3", "--device", "cpu"]
-        own += ["--jobs-per-gpu", "1", "--checkpoint-epochs", "1", "--history", folder / "history.csv"]
-    else:
-        own = ["--digest", images / "test", "--predictions", folder / "predictions.npz"]
-        own += ["--metrics", folder / "metrics.json", "--name", "m", "--test-time-augmentation", "none"]
-    return [sys.executable, ROOT / "scripts" / name, *common, *own, "--threads", "1"]
-
-
-@pytest.fixture(scope="module")
-def long_spec(schema):
+def prepared(schema):
+    """The plan of a study of one small network on the digits."""
     config = {
         "dataset": {"name": "digits"},
+        "whitening": {"epsilon": 0.01},
+        "training": {"device": "cpu"},
+        "seeds": [3],
         "defaults": {"channels": [8, 8, 8, 8], "epochs": EPOCHS, "batch_size": 8},
         "models": {"m": {"batch_normalization": "before_relu"}},
     }
-    return settings.model_spec(settings.complete(config, schema), "m").to_json()
-
-
-def evaluated(images, folder, spec):
-    """Evaluate, and return the digests of what is in `folder`."""
-    subprocess.run(program(images, folder, spec, "evaluate.py"), check=True, capture_output=True)
-    return run_digests(folder)
+    config = check.validate_and_fill(config, schema)
+    return config, Plan(config, schema, "", "")
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tensorflow, images, long_spec, tmp_path_factory):
+def data(prepared, tmp_path_factory):
+    """The whitened digits."""
+    path = tmp_path_factory.mktemp("data") / "zca.npz"
+    dataset = datasets.shuffle(datasets.read_dataset("digits", None, 0), 0)
+    x_train, x_test, _ = whitening.whiten(dataset.x_train, dataset.x_test, 0.01, 0)
+    arrays = {"x_train": x_train, "y_train": dataset.y_train, "x_test": x_test, "y_test": dataset.y_test}
+    images.write_images(path, prepared[1].whitened, **arrays)
+    return path
+
+
+@pytest.fixture(scope="module")
+def program(prepared, data):
+    """A function to the command line of a program that works on the results in a folder."""
+    config, plan = prepared
+
+    def command(results, name="train.py"):
+        training, run = results / plan.training_path("m", 3), results / "runs/m/seed3"
+        arguments = {"--data": data, "--threads": 1}
+        if name == "train.py":
+            arguments |= {"--spec": specs.model_spec(config, "m").to_json(), "--name": "m", "--seed": 3}
+            arguments |= {"--made-from": json.dumps(plan.trainings["m"]), "--device": "cpu", "--output": training}
+            arguments |= {"--jobs-per-gpu": 1, "--checkpoint-epochs": 1}
+        else:
+            arguments |= {"--made-from": json.dumps(plan.evaluations["m"][3]), "--training": training, "--output": run}
+        words = [word for pair in arguments.items() for word in pair]
+        return [str(word) for word in (sys.executable, ROOT / "scripts" / name, *words)]
+
+    return command
+
+
+@pytest.fixture(scope="module")
+def evaluated(program):
+    """A function that evaluates and returns the digests of a run."""
+
+    def digests(results):
+        subprocess.run(program(results, "evaluate.py"), check=True, capture_output=True)
+        return run_digests(results / "runs/m/seed3")
+
+    return digests
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tensorflow, program, evaluated, tmp_path_factory):
     """Digests of a training that nothing disturbs, and its seconds."""
     folder = tmp_path_factory.mktemp("undisturbed")
     start = time.monotonic()
-    subprocess.run(program(images, folder, long_spec), check=True, capture_output=True)
+    subprocess.run(program(folder), check=True, capture_output=True)
     seconds = time.monotonic() - start
-    found = evaluated(images, folder, long_spec)
+    found = evaluated(folder)
     print(f"\nundisturbed: history {found[0]}, weights {found[1]}, predictions {found[2]}")
     return found, seconds
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("name", ["SIGKILL"] * 6 + ["SIGTERM"] * 2 + ["SIGINT"] * 2)
-def test_ten_kills_at_random_moments(undisturbed, images, long_spec, tmp_path, name):
+def test_ten_kills_at_random_moments(undisturbed, program, evaluated, tmp_path, name):
     """Two real kills each, at moments that nobody chose, most of them in an epoch; then a run to the end."""
     expected, seconds = undisturbed
     moments = np.random.default_rng().uniform(0.4, 0.95, 2) * seconds
     for moment in moments:
-        process = subprocess.Popen(program(images, tmp_path, long_spec), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = subprocess.Popen(program(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         time.sleep(moment)
         process.send_signal(signal.Signals[name])
         process.communicate()
-    end = subprocess.run(program(images, tmp_path, long_spec), capture_output=True, text=True)
+    end = subprocess.run(program(tmp_path), capture_output=True, text=True)
     assert end.returncode == 0, end.stderr
-    found = evaluated(images, tmp_path, long_spec)
+    found = evaluated(tmp_path)
     print(f"\n{name} after {moments[0]:.1f} s and {moments[1]:.1f} s: history {found[0]}, weights {found[1]}, "
           f"predictions {found[2]}")  # fmt: skip
     assert found == expected
 
 
-def test_a_second_process_waits_and_takes_over(undisturbed, images, long_spec, tmp_path):
+def test_a_second_process_waits_and_takes_over(undisturbed, prepared, program, evaluated, tmp_path):
     """Two at once: the second says who trains, waits, and finds the work done."""
-    command = program(images, tmp_path, long_spec)
+    command = program(tmp_path)
     first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not (tmp_path / "checkpoint.npz").exists():
+    while not (tmp_path / prepared[1].training_path("m", 3) / "checkpoint.npz").exists():
         time.sleep(0.01)
         assert first.poll() is None
     first.send_signal(signal.SIGSTOP)
@@ -216,7 +228,7 @@ def test_a_second_process_waits_and_takes_over(undisturbed, images, long_spec, t
     lines += second.communicate()[0].splitlines()
     assert (first.wait(), second.returncode) == (0, 0)
     assert f"process {first.pid} on " in lines[1]
-    assert "is at it; waiting for it to end" in lines[1]
+    assert "holds the lock; waiting" in lines[1]
     assert not any("epoch   1/" in line for line in lines)
-    assert evaluated(images, tmp_path, long_spec) == undisturbed[0]
-    assert json.loads((tmp_path / "metrics.json").read_text())["seed"] == 3
+    assert evaluated(tmp_path) == undisturbed[0]
+    assert json.loads((tmp_path / "runs/m/seed3/metrics.json").read_text())["seed"] == 3

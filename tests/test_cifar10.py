@@ -8,7 +8,7 @@ import tarfile
 import numpy as np
 import pytest
 
-from ablation import cifar10
+from ablation.data.datasets import cifar10
 from ablation.errors import InputError
 
 
@@ -36,7 +36,7 @@ def write_archive(path, members=None, extra=()):
 
 def test_images_and_labels_come_in_order(tmp_path):
     path = write_archive(tmp_path / "a.tar.gz")
-    dataset = cifar10.read_archive(path)
+    dataset = cifar10.read(path, seed=0)
     first = batch(4)
     assert dataset.x_train.shape == (4 + 5 + 6 + 7 + 8, 32, 32, 3)
     assert dataset.x_test.shape == (9, 32, 32, 3)
@@ -60,7 +60,7 @@ def test_a_pickle_that_calls_anything_is_refused(tmp_path, function):
     forged = pickle.dumps({b"data": Malicious(function, f"touch {target}")}, protocol=4)
     path = write_archive(tmp_path / "a.tar.gz", {cifar10.TEST_BATCH: forged})
     with pytest.raises(InputError, match=r"test_batch cannot be read .*which is not an array"):
-        cifar10.read_archive(path)
+        cifar10.read(path, seed=0)
     assert not target.exists()
 
 
@@ -73,7 +73,7 @@ def test_nothing_is_written_wherever_members_point(tmp_path):
     folder = tmp_path / "inside"
     folder.mkdir()
     path = write_archive(folder / "a.tar.gz", extra=[outside, link, device])
-    cifar10.read_archive(path)
+    cifar10.read(path, seed=0)
     assert sorted(file.name for file in tmp_path.rglob("*")) == ["a.tar.gz", "inside"]
 
 
@@ -93,7 +93,7 @@ def test_nothing_is_written_wherever_members_point(tmp_path):
 def test_a_wrong_layout_is_one_line(tmp_path, members, message):
     path = write_archive(tmp_path / "a.tar.gz", members)
     with pytest.raises(InputError, match=message) as caught:
-        cifar10.read_archive(path)
+        cifar10.read(path, seed=0)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -101,8 +101,21 @@ def test_a_wrong_layout_is_one_line(tmp_path, members, message):
 def test_an_archive_cut_short(tmp_path):
     path = write_archive(tmp_path / "a.tar.gz")
     path.write_bytes(path.read_bytes()[:-2000])
-    with pytest.raises(InputError, match="not a whole CIFAR-10 archive"):
-        cifar10.read_archive(path)
+    with pytest.raises(InputError, match="truncated or corrupt CIFAR-10 archive"):
+        cifar10.read(path, seed=0)
+
+
+def test_a_flipped_bit_is_one_line_wherever_it_is(tmp_path):
+    """gzip's own checksum is read to the end, though what tar needs ends before."""
+    path = write_archive(tmp_path / "a.tar.gz")
+    intact = path.read_bytes()
+    for at in (len(intact) // 3, len(intact) // 2, len(intact) - 6):
+        path.write_bytes(intact[:at] + bytes([intact[at] ^ 1]) + intact[at + 1 :])
+        with pytest.raises(
+            InputError, match="truncated or corrupt CIFAR-10 archive|cannot be read|not the CIFAR-10"
+        ) as caught:
+            cifar10.read(path, seed=0)
+        assert "\n" not in str(caught.value)
 
 
 def test_a_bomb_is_refused_before_it_is_read(tmp_path):
@@ -112,13 +125,13 @@ def test_a_bomb_is_refused_before_it_is_read(tmp_path):
     with tarfile.open(path, "w:gz") as archive:
         archive.fileobj.write(bomb.tobuf())
     with pytest.raises(InputError, match="not the CIFAR-10 archive"):
-        cifar10.read_archive(path)
+        cifar10.read(path, seed=0)
 
 
 def test_not_an_archive_at_all(tmp_path):
     path = tmp_path / "a.tar.gz"
     path.write_text("<html>log in first</html>")
-    with pytest.raises(InputError, match="not a whole CIFAR-10 archive"):
-        cifar10.read_archive(path)
+    with pytest.raises(InputError, match="truncated or corrupt CIFAR-10 archive"):
+        cifar10.read(path, seed=0)
     with pytest.raises(InputError, match="no such file"):
-        cifar10.read_archive(tmp_path / "nowhere.tar.gz")
+        cifar10.read(tmp_path / "nowhere.tar.gz", seed=0)

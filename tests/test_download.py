@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from ablation import download
+from ablation.data import download
 from ablation.errors import InputError
 
 PROGRAM = Path(__file__).parents[1] / "scripts" / "download.py"
@@ -99,6 +99,17 @@ def ending_after(size, reset=False, ranges=True):
     return step
 
 
+def announcing_more(handler):
+    """Announce 1,000 bytes that the file doesn't have, whatever is asked for."""
+    start = int(re.search(r"\d+", handler.headers.get("Range", "0"))[0])
+    handler.send_response(206 if start else 200)
+    handler.send_header("Content-Length", str(len(DATA) + 1000 - start))
+    handler.send_header("Content-Range", f"bytes {start}-{len(DATA) + 999}/{len(DATA) + 1000}")
+    handler.end_headers()
+    handler.wfile.write(DATA[start:])
+    handler.close_connection = True
+
+
 def chunked(*pieces, whole):
     def step(handler):
         handler.send_response(200)
@@ -165,6 +176,11 @@ def no_proxy(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "*")
 
 
+@pytest.fixture(autouse=True)
+def progress(caplog):
+    caplog.set_level("INFO", logger="ablation")
+
+
 @pytest.fixture
 def output(tmp_path):
     return tmp_path / "data" / "archive.tar.gz"
@@ -210,7 +226,7 @@ def test_plain(serve, output):
     assert "done, 2,000,002 bytes" in done.stdout
     assert "100%" in done.stderr
     assert "B/s" in done.stderr
-    assert os.listdir(output.parent) == [output.name]
+    assert sorted(os.listdir(output.parent)) == [f".{output.name}.lock", output.name]
 
 
 def test_resumes_what_a_killed_run_left(serve, output):
@@ -228,7 +244,7 @@ def test_resumes_what_a_killed_run_left(serve, output):
     done = run(sources, output)
     assert_downloaded(done, output)
     assert serve.log == [("/a", None), ("/a", f"bytes={held}-")]
-    assert f"resumed from {held:,} bytes" in done.stdout
+    assert f"resuming from {held:,} bytes" in done.stdout
 
 
 def test_a_kill_between_the_last_byte_and_the_rename_costs_no_request(serve, output):
@@ -252,7 +268,7 @@ def test_a_kill_between_the_last_byte_and_the_rename_costs_no_request(serve, out
 def test_the_next_source_is_asked(serve, output, step, reason):
     done = run(serve(a=[step], b=[good]), output)
     assert_downloaded(done, output)
-    assert f"/a: left: {reason}" in done.stdout
+    assert f"/a: giving up on it: {reason}" in done.stdout
     assert serve.log[-1] == ("/b", None)
 
 
@@ -262,10 +278,10 @@ def test_a_server_that_is_down_and_a_host_that_is_unknown(output):
         down = f"http://127.0.0.1:{unused.getsockname()[1]}/a"
         unknown = "http://nowhere.invalid/a"
         error = error_of(run([down, unknown], output))
-    assert error.startswith(f"error: {output}: no source gave it: {down}: Failed to establish a new connection")
+    assert error.startswith(f"error: {output}: all sources failed: {down}: Failed to establish a new connection")
     assert "Connection refused" in error
     assert f"; {unknown}: Failed to resolve 'nowhere.invalid'" in error
-    assert "set dataset.archive in config.yaml to a copy fetched otherwise" in error
+    assert "set dataset.archive in config.yaml to a copy you downloaded yourself" in error
 
 
 def test_a_busy_server_is_asked_again(serve, output):
@@ -275,7 +291,7 @@ def test_a_busy_server_is_asked_again(serve, output):
 
 def test_a_server_that_stays_busy_is_left(serve, output):
     sources = serve(a=[answer(503)], b=[good])
-    download.fetch(sources, SHA256, output, 0, print, backoff=0.01)
+    download.fetch(sources, SHA256, output, 0, backoff=0.01)
     assert [path for path, _ in serve.log] == ["/a"] * (1 + download.RETRIES) + ["/b"]
 
 
@@ -301,45 +317,50 @@ def test_a_range_in_pieces(serve, output):
     assert serve.log == [("/a", None), ("/a", "bytes=900000-"), ("/a", "bytes=1800000-")]
 
 
+def test_a_file_that_is_complete_is_taken_whatever_its_server_announced(serve, output):
+    assert_downloaded(run(serve(a=[announcing_more], b=[other]), output), output)
+    assert {path for path, _ in serve.log} == {"/a"}
+
+
 def test_a_source_that_breaks_forever_is_left(serve, output):
-    download.fetch(serve(a=[ending_after(100)], b=[good]), SHA256, output, 0, print)
+    download.fetch(serve(a=[ending_after(100)], b=[good]), SHA256, output, 0)
     asked = [path for path, _ in serve.log]
     assert asked == ["/a"] * download.REQUESTS + ["/b"]
     assert output.read_bytes() == DATA
 
 
 def test_a_source_that_breaks_and_cannot_resume_is_left(serve, output):
-    download.fetch(serve(a=[ending_after(100_000, ranges=False)], b=[good]), SHA256, output, 0, print)
+    download.fetch(serve(a=[ending_after(100_000, ranges=False)], b=[good]), SHA256, output, 0)
     assert serve.log == [("/a", None), ("/a", "bytes=100000-"), ("/b", "bytes=100000-")]
 
 
-def test_a_slow_source_is_left_and_its_bytes_are_kept(serve, output, capsys):
-    download.fetch(serve(a=[slow(200)], b=[good]), SHA256, output, 1000, print, window=0.5)
+def test_a_slow_source_is_left_and_its_bytes_are_kept(serve, output, caplog):
+    download.fetch(serve(a=[slow(200)], b=[good]), SHA256, output, 1000, window=0.5)
     assert output.read_bytes() == DATA
     (first, (path, asked)) = serve.log
     held = int(asked.removeprefix("bytes=").removesuffix("-"))
     assert (first, path) == (("/a", None), "/b")
     assert 50_000 < held < 300_000
-    assert "/a: left: slow, " in capsys.readouterr().out
+    assert "/a: giving up on it: too slow, " in caplog.text
 
 
 def test_a_stalled_source_counts_as_slow(serve, output):
     sources = serve(a=[stalling_after(100_000)], b=[good])
-    download.fetch(sources, SHA256, output, 1000, print, window=0.2, read_timeout=0.4)
+    download.fetch(sources, SHA256, output, 1000, window=0.2, read_timeout=0.4)
     assert serve.log == [("/a", None), ("/b", "bytes=100000-")]
 
 
-def test_the_slow_sources_are_asked_again_when_no_other_gives_it(serve, output, capsys):
+def test_the_slow_sources_are_asked_again_when_no_other_gives_it(serve, output, caplog):
     sources = serve(a=[slow(1000)], b=[answer(404)])
-    download.fetch(sources, SHA256, output, 10_000, print, window=0.3)
+    download.fetch(sources, SHA256, output, 10_000, window=0.3)
     assert output.read_bytes() == DATA
     assert [path for path, _ in serve.log] == ["/a", "/b", "/a"]
     assert serve.log[2][1].startswith("bytes=")
-    assert "/a: asked for archive.tar.gz, however slow" in capsys.readouterr().out
+    assert "/a: requesting archive.tar.gz, no minimum rate" in caplog.text
 
 
 def test_no_minimum_rate_never_leaves(serve, output):
-    download.fetch(serve(a=[slow(4000)], b=[good]), SHA256, output, 0, print, window=0.1)
+    download.fetch(serve(a=[slow(4000)], b=[good]), SHA256, output, 0, window=0.1)
     assert serve.log == [("/a", None)]
 
 
@@ -347,7 +368,7 @@ def test_a_server_that_ignores_the_range_starts_over(serve, output):
     hold(beside(output, ".part"), DATA[:1_900_000])
     done = run(serve(a=[without_ranges]), output)
     assert_downloaded(done, output)
-    assert "cannot resume, starts over" in done.stdout
+    assert "cannot resume; starting over" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -377,7 +398,7 @@ def test_wrong_bytes_are_set_aside_and_named(serve, output):
     assert error.count(hashlib.sha256(OTHER).hexdigest()) == 2
     assert serve.log == [("/a", None), ("/b", None)]
     assert wrong.read_bytes() == OTHER
-    assert os.listdir(output.parent) == [wrong.name]
+    assert sorted(os.listdir(output.parent)) == [f".{output.name}.lock", wrong.name]
 
 
 @pytest.mark.parametrize("held", [OTHER[-1000:], OTHER, DATA + b"more"], ids=["short", "whole", "long"])
@@ -429,5 +450,5 @@ def test_a_full_disk_is_named_and_keeps_what_fits(serve, output):
 
 
 def test_the_error_of_the_library_is_an_input_error(serve, output):
-    with pytest.raises(InputError, match=r"no source gave it: .*/a: HTTP 410 Gone$"):
-        download.fetch(serve(a=[answer(410)]), SHA256, output, 0, print)
+    with pytest.raises(InputError, match=r"all sources failed: .*/a: HTTP 410 Gone$"):
+        download.fetch(serve(a=[answer(410)]), SHA256, output, 0)

@@ -1,6 +1,7 @@
 """What users and machines do to a run, done for real: docs/reliability.md, row by row."""
 
 import copy
+import json
 import os
 import resource
 import shutil
@@ -16,7 +17,8 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
-from ablation import settings
+from ablation.plan import Plan
+from ablation.settings import check, specs
 from conftest import Checkout, run_digests
 
 pytestmark = pytest.mark.faults
@@ -92,7 +94,7 @@ def test_after_any_kill_the_next_run_goes_on_by_itself(undisturbed, tmp_path, ki
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    while not all((results / RUN.format(model) / "checkpoint.npz").exists() for model in SMALL["models"]):
+    while len(list(results.glob("trainings/*/seed1/checkpoint.npz"))) < len(SMALL["models"]):
         time.sleep(0.02)
         assert process.poll() is None
     how, number = KILLS[kill]
@@ -116,7 +118,7 @@ def test_two_at_once_in_one_folder(tmp_path):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    while not (checkout.path / "logs/train").exists():
+    while not (checkout.path / "results/logs/train").exists():
         time.sleep(0.05)
         assert first.poll() is None
     refused(checkout.snakemake(), "Directory cannot be locked")
@@ -141,13 +143,13 @@ def mounted(tmp_path_factory):
 
 
 STAGES = {
-    "prepare": ["data/images.npz"],
-    "whiten": ["data/zca.npz"],
-    "train": [f"{RUN.format('plain')}/model.keras"],
+    "prepare": ["data/*/images.npz"],
+    "whiten": ["data/*/zca.npz"],
+    "train": ["trainings/*/seed1/model.keras"],
     "evaluate": [f"{RUN.format('plain')}/predictions.npz"],
-    "plot_model": ["figures/loss_plain.png"],
-    "plot_whitening": ["figures/eigenvalues.png"],
-    "plot_study": ["figures/curves.png"],
+    "plot of a model": ["figures/loss_plain.png"],
+    "plot of the whitening": ["figures/eigenvalues.png"],
+    "plot of the study": ["figures/curves.png"],
     "compare": ["report/accuracy.csv"],
     "report": ["report/index.html"],
 }
@@ -157,7 +159,7 @@ STAGES = {
 def test_a_full_disk(mounted, stage):
     """One line names it, nothing half-written stays, and with room again the next run goes on."""
     checkout, disk = mounted
-    outputs = [disk / "results" / name for name in STAGES[stage]]
+    outputs = [path for name in STAGES[stage] for path in (disk / "results").glob(name)]
     for output in outputs:
         output.unlink()
     before = {path for path in disk.rglob("*") if path.is_file()}
@@ -183,7 +185,7 @@ def test_read_only_results(mounted):
         run = checkout.snakemake()
     finally:
         subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
-    refused(run, f"error: {disk}/results: can't be written")
+    refused(run, f"error: {disk}/results: is not writable")
     assert checkout.snakemake().returncode == 0
 
 
@@ -191,22 +193,24 @@ def test_read_only_results(mounted):
 def whitened(tmp_path):
     """A small study of which only the images are made."""
     checkout = small_study(tmp_path)
-    run = checkout.snakemake("results/data/zca.npz")
+    run = checkout.snakemake("--until", "whiten")
     assert run.returncode == 0, run.stdout
     return checkout
 
 
 def test_an_npz_that_is_not_what_was_made(whitened):
     """Cut short, or with other content: the training refuses it, and the way out that it names works."""
-    path = whitened.path / "results/data/zca.npz"
+    (path,) = whitened.path.glob("results/data/*/zca.npz")
+    (images,) = whitened.path.glob("results/data/*/images.npz")
+    name = str(path.relative_to(whitened.path))
     content = path.read_bytes()
     target = f"results/{RUN.format('plain')}/model.keras"
     path.write_bytes(content[:-100_000])
-    refused(whitened.snakemake(target), "results/data/zca.npz: not a whole npz file")
+    refused(whitened.snakemake(target), f"{name}: truncated or corrupt npz")
     path.write_bytes(content[:5_000_000] + b"\0" * 8 + content[5_000_008:])
-    refused(whitened.snakemake(target), "results/data/zca.npz: not a whole npz file")
-    shutil.copy(whitened.path / "results/data/images.npz", path)
-    refused(whitened.snakemake(target), "its train images are not those that results/data/zca.train.sha256 stands for")
+    refused(whitened.snakemake(target), f"{name}: truncated or corrupt npz")
+    shutil.copy(images, path)
+    refused(whitened.snakemake(target), f"{name}: its train images do not match the digest in {name[:-4]}.json")
     for left in path.parent.glob("zca.*"):
         left.unlink()
     assert whitened.snakemake(target).returncode == 0
@@ -224,22 +228,22 @@ def starved(checkout, limit, *arguments):
     )
 
 
+WIDE = {"channels": [4096, 8, 8, 8], "batch_size": 1000, "epochs": 1}
+
+
 def test_out_of_memory(whitened, schema):
     """Nothing half-written is left. (A kill by the system for want of memory is a kill -9, tested above.)"""
-    data = whitened.path / "results/data"
+    config = check.validate_and_fill(SMALL | {"models": {"wide": WIDE}}, schema)
+    plan = Plan(config, schema, whitened.path / "results", "")
     made = whitened.path / "made"
-    whiten = ["scripts/whiten.py", "--images", data / "images.npz", "--epsilon", "0.01", "--output", made / "zca.npz"]
-    whiten += ["--leave-out", "0"]
-    whiten += ["--image-digests", data / "images.train.sha256", data / "images.test.sha256"]
-    whiten += ["--digests", made / "train", made / "test"]
-    refused(starved(whitened, 450_000_000, *whiten), "error: out of memory: ")
+    images, zca = whitened.path / "results" / plan.images_path, whitened.path / "results" / plan.whitened_path
+    whiten = ["scripts/whiten.py", "--images", images, "--made-from", json.dumps(plan.whitened)]
+    refused(starved(whitened, 450_000_000, *whiten, "--output", made / "zca.npz"), "error: out of memory: ")
 
-    wide = {"channels": [4096, 8, 8, 8], "batch_size": 1000, "epochs": 1}
-    spec = settings.model_spec(settings.complete(SMALL | {"models": {"wide": wide}}, schema), "wide")
-    train = ["scripts/train.py", "--data", data / "zca.npz", "--digest", data / "zca.train.sha256"]
-    train += ["--spec", spec.to_json(), "--name", "wide", "--seed", "1", "--device", "cpu", "--threads", "1"]
-    train += ["--jobs-per-gpu", "1", "--checkpoint-epochs", "1", "--model", made / "model.keras"]
-    train += ["--history", made / "history.csv", "--provenance", made / "training.json"]
+    train = ["scripts/train.py", "--data", zca, "--spec", specs.model_spec(config, "wide").to_json()]
+    train += ["--made-from", json.dumps(plan.trainings["wide"]), "--name", "wide", "--seed", "1", "--device", "cpu"]
+    train += ["--threads", "1", "--jobs-per-gpu", "1", "--checkpoint-epochs", "1"]
+    train += ["--output", made / plan.training_path("wide", 1)]
     run = starved(whitened, 12_000_000_000, *train)
     assert run.returncode != 0  # TensorFlow on a CPU crashes, without a word
     assert "usage: " not in run.stdout
@@ -263,13 +267,13 @@ def test_a_clock_set_back(whitened):
     """Inputs newer than what is made of them: their content decides."""
     assert whitened.snakemake().returncode == 0
     later = time.time() + 3 * 86_400
-    for path in [*whitened.path.glob("results/data/*"), *whitened.path.glob("scripts/**/*.py")]:
+    for path in [*whitened.path.glob("results/data/*/*"), *whitened.path.glob("scripts/**/*.py")]:
         os.utime(path, (later, later))
     assert whitened.jobs() == set()
 
 
 def test_nothing_is_written_outside(tmp_path):
-    """A whole run adds results, logs, benchmarks and .snakemake to the checkout, and nothing anywhere else."""
+    """A whole run adds results and .snakemake to the checkout, and nothing anywhere else."""
     home = tmp_path / "home"
     home.mkdir()
     checkout = small_study(tmp_path / "checkout", models={"plain": {"epochs": 1}})
@@ -285,7 +289,7 @@ def test_nothing_is_written_outside(tmp_path):
     added = {path for path in tmp_path.rglob("*") if path.is_file()} - before
     places = {path.relative_to(tmp_path).parts[:2] for path in added}
     print(places)
-    assert places <= {("checkout", name) for name in ("results", "logs", "benchmarks", ".snakemake")} | {
+    assert places <= {("checkout", name) for name in ("results", ".snakemake")} | {
         ("home", name) for name in (".cache", ".config", ".keras")
     }
 

@@ -1,21 +1,21 @@
-"""What the figures show is what was given; and odd studies have figures too."""
+"""The figures show what was given; and odd studies have figures too."""
 
-import matplotlib.pyplot as plt
+import subprocess
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
-from ablation import figures
-from ablation.predictions import Predictions
+from ablation.report import figures
+from ablation.report.figures.calibration import reliability
+from ablation.report.figures.style import LIGHT, MAX_CLASSES, PALETTE
+from conftest import ROOT
 from test_table import ACCURACIES, a_study
 
 NAMES = np.array(["cat", "dog", "frog"])
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def history(offset=0.0, epochs=3):
@@ -24,137 +24,266 @@ def history(offset=0.0, epochs=3):
     return pd.DataFrame({"epoch": epoch, **{name: 0.1 * epoch + offset for name in columns}})
 
 
+def study_of(histories):
+    return SimpleNamespace(models=list(histories), histories=histories.get)
+
+
+def study_of_table(accuracies, seeds=5):
+    metrics, comparisons, table = a_study(accuracies, range(1, seeds + 1))
+    return SimpleNamespace(
+        models=list(accuracies),
+        metrics_of=lambda model: [run for run in metrics if run["model"] == model],
+        comparisons=comparisons,
+        accuracies=table,
+    )
+
+
+def study_of_predictions(labels, class_names=NAMES, probabilities=None, images=None, **predicted):
+    """A study of models with these predicted labels, (seeds, images) each; the last is the baseline."""
+    return SimpleNamespace(
+        models=list(predicted),
+        baseline=list(predicted)[-1],
+        labels=np.array(labels),
+        class_names=class_names,
+        test_images=images,
+        predictions=lambda model: SimpleNamespace(predicted=np.array(predicted[model]), probabilities=probabilities),
+    )
+
+
 def lines(axes):
     return {line.get_label(): line.get_ydata() for line in axes.get_lines()}
 
 
+def texts(axes):
+    return [text.get_text() for text in axes.texts if text.get_text()]
+
+
+def test_the_catalogue_has_every_figure_in_the_order_of_the_page():
+    scopes = {}
+    for name, figure in figures.catalogue().items():
+        scopes.setdefault(figure.scope, []).append(name)
+        assert figure.title and figure.caption.endswith(".") and not figure.alt.endswith(".")
+        assert ("{model}" in figure.alt) == (figure.scope == "model")
+    assert scopes == {
+        "study": ["accuracies", "differences", "curves", "classes", "calibration", "cost"],
+        "model": ["loss", "accuracy", "confusion", "mistakes"],
+        "whitening": ["whitening", "filters", "eigenvalues"],
+    }
+    assert figures.catalogue()["curves"].wide and not figures.catalogue()["cost"].wide
+
+
+def test_the_catalogue_needs_no_matplotlib():
+    """Whoever plans a study reads it."""
+    code = "import sys; from ablation.report.figures import catalogue; catalogue(); print(*sys.modules)"
+    printed = subprocess.run([sys.executable, "-c", code], cwd=ROOT / "scripts", capture_output=True, check=True).stdout
+    assert not {"matplotlib", "pandas", "scipy"} & set(printed.decode().split())
+
+
+def test_a_figure_bears_its_key_near_its_beginning(tmp_path):
+    figure = figures.draw("loss", study_of({"m": [history()]}), "m")
+    figures.save(figure, tmp_path / "loss_m.png", "0123456789abcdef")
+    assert b"0123456789abcdef" in (tmp_path / "loss_m.png").read_bytes()[:1000]
+    with Image.open(tmp_path / "loss_m.png") as picture:
+        assert picture.text["Source"] == "0123456789abcdef"
+        assert picture.size == (704, 440)
+
+
 def test_curves_are_means_and_bands_go_from_seed_to_seed():
-    (axes,) = figures.loss_plot("m", [history(0.0), history(0.4)]).axes
+    study = study_of({"m": [history(0.0), history(0.4)], "short": [history(epochs=1)]})
+    (axes,) = figures.draw("loss", study, "m").axes
     np.testing.assert_allclose(lines(axes)["loss"], [0.3, 0.4, 0.5])
     band = axes.collections[0].get_paths()[0].vertices
     assert band[:, 1].min() == pytest.approx(0.1)
     assert band[:, 1].max() == pytest.approx(0.7)
-    (axes,) = figures.accuracy_plot("m", [history(epochs=1)]).axes
+    (axes,) = figures.draw("accuracy", study, "short").axes
     assert list(lines(axes)) == ["accuracy", "val_accuracy"]
 
 
 def test_a_model_without_validation_images_has_no_line_of_them():
     without = history().assign(val_loss=np.nan, val_accuracy=np.nan)
-    (axes,) = figures.loss_plot("m", [without, without]).axes
+    study = study_of({"without": [without, without], "with": [history()]})
+    (axes,) = figures.draw("loss", study, "without").axes
     assert list(lines(axes)) == ["loss"]
-    losses, accuracies = figures.curves_plot({"without": [without], "with": [history()]}).axes
+    losses, accuracies = figures.draw("curves", study).axes
     assert list(lines(losses)) == list(lines(accuracies)) == ["with"]
-    assert not figures.curves_plot({"without": [without]}).legends
+    assert not figures.draw("curves", study_of({"without": [without]})).legends
 
 
-def test_more_models_than_colours_are_told_apart():
-    losses, _ = figures.curves_plot({f"m{number}": [history()] for number in range(20)}).axes
+def test_more_models_than_colors_are_told_apart():
+    losses, _ = figures.draw("curves", study_of({f"m{number}": [history()] for number in range(20)})).axes
     styles = {(line.get_color(), line.get_linestyle()) for line in losses.get_lines()}
     assert len(styles) == 20
 
 
-def test_reliability_by_hand():
-    """Three images at 0.95 of which two are right, one at 0.55 that is wrong: bins 10 and 6 of ten."""
-    confidence, accuracy, share = figures.reliability(
-        np.array([0.95, 0.95, 0.95, 0.55]), np.array([True, True, False, False])
-    )
-    assert confidence.tolist() == pytest.approx([0.55, 0.95])
-    assert accuracy.tolist() == pytest.approx([0, 2 / 3])
-    assert share.tolist() == pytest.approx([0.25, 0.75])
-    of_model = Predictions(np.array([[[0.95, 0.05]] * 4]), np.zeros((1, 4), int))
-    figure = figures.calibration_plot({"m": of_model}, np.array([0, 0, 0, 1]))
-    assert "m  (20.0 points)" in [text.get_text() for text in figure.legends[0].get_texts()]
+def test_accuracies_are_drawn_with_both_intervals():
+    """The narrow bar is the interval on these images, the wide and lighter one that on new images."""
+    study = study_of_table(ACCURACIES)
+    figure = figures.draw("accuracies", study)
+    (axes,) = figure.axes
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names == ["b", "a", "c"] and axes.get_yticks().tolist() == [2, 1, 0]  # from above
+    for row, place in zip(study.accuracies.itertuples(), axes.get_yticks(), strict=True):
+        drawn = [line for line in axes.get_lines() if set(line.get_ydata()) == {place}]
+        found = {(line.get_color(), line.get_marker()): line.get_xdata() for line in drawn}
+        assert found[LIGHT, "None"] == pytest.approx([100 * row.population_low, 100 * row.population_high])
+        assert found[PALETTE[0], "None"] == pytest.approx([100 * row.low, 100 * row.high])
+        assert found[PALETTE[1], "o"] == pytest.approx(100 * np.array(ACCURACIES[row.model]))
+        assert found["black", "|"] == pytest.approx([100 * np.mean(ACCURACIES[row.model])])
+    legend = {
+        text.get_text(): line.get_color()
+        for text, line in zip(figure.legends[0].get_texts(), figure.legends[0].get_lines(), strict=True)
+    }
+    assert (legend["95%, these images"], legend["95%, new images"]) == (PALETTE[0], LIGHT)
 
 
-def texts(axes):
-    return [text.get_text() for text in axes.texts]
+def test_cost_is_in_minutes_and_millions_and_bars_are_for_new_images():
+    study = study_of_table(ACCURACIES)  # of 10,000 parameters and 60 seconds
+    parameters, minutes = figures.draw("cost", study).axes
+    for axes, x in ((parameters, 0.01), (minutes, 1.0)):
+        for number, row in enumerate(study.accuracies.sort_values("model").itertuples()):  # as in the config
+            (point, _, (bar,)) = axes.containers[number]
+            if axes is minutes or number == 0:
+                assert point.get_xdata() == pytest.approx([x])
+            assert point.get_ydata() == pytest.approx([100 * row.test_accuracy])
+            ends = bar.get_segments()[0][:, 1]
+            assert ends == pytest.approx([100 * row.population_low, 100 * row.population_high])
 
 
-def test_confusions_in_percent_of_the_true_class_and_less_the_baseline():
-    labels = np.array([0, 0, 1, 1, 2, 2])
-    right, wrong = labels[None], np.array([[0, 1, 1, 1, 2, 2]])
-    matrix, difference = figures.confusion_plot("m", wrong, right, labels, NAMES).axes
-    assert texts(matrix) == ["50", "50", "100", "100"]
-    assert texts(difference) == ["−50", "+50"]
-    alone = figures.confusion_plot("m", right, right, labels, NAMES)
-    assert len(alone.axes) == 1
-
-
-def test_a_confusion_with_a_class_that_has_no_image_is_counted():
-    labels, predicted = np.array([0, 0, 1, 1]), np.array([[1, 2, 2, 0]])
-    matrix, _ = figures.confusion_plot("m", predicted, labels[None], labels, NAMES).axes
-    assert texts(matrix) == ["50", "50", "50", "50"]
-
-
-def test_accuracy_by_class():
-    labels = np.array([0, 0, 1, 2])
-    axes, _ = figures.classes_plot({"m": np.array([[True, False, True, False]])}, labels, NAMES).axes
-    assert texts(axes) == ["50", "100", "0"]
-
-
-def test_the_surest_mistakes_come_first():
-    probabilities = np.array([[[0.9, 0.1, 0], [0.3, 0.7, 0], [0.2, 0.8, 0]]])
-    images = np.zeros((3, 16, 16, 3), np.uint8)
-    figure = figures.mistakes_plot("m", probabilities, np.array([0, 0, 0]), images, NAMES)
-    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
-    assert titles == ["cat\nseen as dog\n80%", "cat\nseen as dog\n70%"]
-    none = figures.mistakes_plot("m", probabilities, np.array([0, 1, 1]), images, NAMES)
-    assert none.get_suptitle() == "m: no mistakes"
+def test_the_points_of_equal_models_stay_clear_of_the_edge_of_the_cost_plot():
+    study = study_of_table(ACCURACIES, seeds=2)
+    study.accuracies["parameters"], study.accuracies["training_seconds"] = 2_000_000, [70.0, 70.5, 71.0]
+    for axes in figures.draw("cost", study).axes:
+        assert axes.get_xlim()[0] == 0 and axes.get_xlim()[1] > 1.03 * axes.dataLim.x1
+        places = [container[0].get_xdata()[0] for container in axes.containers]
+        assert len(set(places)) == 3
 
 
 def test_pairwise_differences():
-    _, comparisons, _ = a_study(ACCURACIES)
-    axes = figures.differences_plot(list(ACCURACIES), comparisons).axes[0]
+    axes = figures.draw("differences", study_of_table(ACCURACIES)).axes[0]
     assert texts(axes) == ["−10.0*", "+0.2", "+10.0*", "+10.2*", "−0.2", "−10.2*"]
+    np.testing.assert_allclose(axes.images[0].get_array(), [[0, -10, 0.2], [10, 0, 10.2], [-0.2, -10.2, 0]], atol=1e-9)
 
 
 @pytest.mark.parametrize("seeds", [1, 5])
 @pytest.mark.parametrize("models", [1, 3])
 def test_small_studies_have_all_figures(seeds, models, tmp_path):
-    accuracies = {model: ACCURACIES[model] for model in "abc"[:models]}
-    _, comparisons, table = a_study(accuracies, range(1, seeds + 1))
-    figures.save(figures.accuracies_plot(table, accuracies), tmp_path / "accuracies.png")
-    figures.save(figures.cost_plot(accuracies, table), tmp_path / "cost.png")
-    figures.save(figures.differences_plot(list(accuracies), comparisons), tmp_path / "differences.png")
-    assert all((tmp_path / f"{name}.png").stat().st_size > 5000 for name in ("accuracies", "cost", "differences"))
+    study = study_of_table({model: ACCURACIES[model] for model in "abc"[:models]}, seeds)
+    for name in ("accuracies", "cost", "differences"):
+        figures.save(figures.draw(name, study), tmp_path / f"{name}.png", "key")
+        with Image.open(tmp_path / f"{name}.png") as picture:
+            assert min(picture.size) > 100
 
 
-def test_the_points_of_equal_models_stay_clear_of_the_edge_of_the_cost_plot():
-    accuracies = {model: ACCURACIES[model] for model in "abc"}
-    _, _, table = a_study(accuracies, [1, 2])
-    table["parameters"], table["training_seconds"] = 2_000_000, [70.0, 70.5, 71.0]
-    for axes in figures.cost_plot(accuracies, table).axes:
-        assert axes.get_xlim()[0] == 0 and axes.get_xlim()[1] > 1.03 * axes.dataLim.x1
+def test_reliability_by_hand():
+    """Three images at 0.95 of which two are right, one at 0.55 that is wrong: bins 10 and 6 of ten."""
+    confidence, accuracy, weight = reliability(np.array([0.95, 0.95, 0.95, 0.55]), np.array([True, True, False, False]))
+    assert confidence.tolist() == pytest.approx([0.55, 0.95])
+    assert accuracy.tolist() == pytest.approx([0, 2 / 3])
+    assert weight.tolist() == pytest.approx([0.25, 0.75])
+    assert [part.tolist() for part in reliability(np.array([1.0]), np.array([True]))] == [[1], [1], [1]]
+    probabilities = np.array([[*[[0.95, 0.05]] * 3, [0.55, 0.45]]])
+    study = study_of_predictions([0, 0, 1, 1], probabilities=probabilities, m=[[0, 0, 0, 0]])
+    figure = figures.draw("calibration", study)
+    assert "m  (35.0 points)" in [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_confusions_in_percent_of_the_true_class_and_less_the_baseline():
+    labels = [0, 0, 1, 1, 2, 2]
+    study = study_of_predictions(labels, m=[[0, 1, 1, 1, 2, 2]], baseline=[labels])
+    matrix, difference = figures.draw("confusion", study, "m").axes
+    assert texts(matrix) == ["50", "50", "100", "100"]
+    assert texts(difference) == ["−50", "+50"]
+    assert len(figures.draw("confusion", study, "baseline").axes) == 1
+
+
+def test_a_confusion_with_a_class_that_has_no_image_is_counted():
+    study = study_of_predictions([0, 0, 1, 1], m=[[1, 2, 2, 0]], baseline=[[0, 0, 1, 1]])
+    matrix, _ = figures.draw("confusion", study, "m").axes
+    assert texts(matrix) == ["50", "50", "50", "50"]
+    np.testing.assert_array_equal(matrix.images[0].get_array(), [[0, 50, 50], [50, 0, 50], [0, 0, 0]])
+
+
+def test_accuracy_by_class():
+    axes, _ = figures.draw("classes", study_of_predictions([0, 0, 1, 2], m=[[0, 1, 1, 0]])).axes
+    assert texts(axes) == ["50", "100", "0"]
+
+
+def test_texts_of_a_heatmap_stand_out_from_their_cells():
+    axes, _ = figures.draw("classes", study_of_predictions([0, 0, 1, 2], m=[[0, 1, 1, 0]])).axes
+    assert [text.get_color() for text in axes.texts] == ["white", "black", "white"]  # 50%, 100%, 0% of cividis
+
+
+def test_the_most_confident_mistakes_come_first():
+    probabilities = np.array([[[0.9, 0.1, 0], [0.3, 0.7, 0], [0.2, 0.8, 0]]])
+    images = np.arange(3, dtype=np.uint8)[:, None, None, None] * np.ones((1, 16, 16, 3), np.uint8)
+    study = study_of_predictions([0, 0, 0], probabilities=probabilities, images=images, m=[[0, 1, 1]])
+    figure = figures.draw("mistakes", study, "m")
+    assert [axes.get_title() for axes in figure.axes if axes.get_title()] == [
+        "cat\nseen as dog\n80%",
+        "cat\nseen as dog\n70%",
+    ]
+    assert [axes.images[0].get_array()[0, 0, 0] for axes in figure.axes if axes.images] == [2, 1]
+    none = study_of_predictions([0, 1, 1], probabilities=probabilities, images=images, m=[[0, 1, 1]])
+    assert figures.draw("mistakes", none, "m").get_suptitle() == "m: no mistakes"
 
 
 def test_many_classes_are_cut_to_a_matrix_that_can_be_read():
     labels = np.arange(100)
-    names = labels.astype(str)
-    (matrix,) = figures.confusion_plot("m", labels[None], labels[None], labels, names).axes
+    study = study_of_predictions(labels, labels.astype(str), m=labels[None])
+    (matrix,) = figures.draw("confusion", study, "m").axes
     assert matrix.get_xlabel() == "predicted (first 40 of 100 classes)"
-    assert len(texts(matrix)) == figures.MOST_CLASSES
-    axes, _ = figures.classes_plot({"m": np.ones((1, 100), bool)}, labels, names).axes
-    assert len(texts(axes)) == figures.MOST_CLASSES
+    assert len(texts(matrix)) == MAX_CLASSES
+    axes, _ = figures.draw("classes", study).axes
+    assert len(texts(axes)) == MAX_CLASSES
+
+
+def study_of_whitening(**arrays):
+    return SimpleNamespace(class_names=np.array(list("abcd")), whitening=SimpleNamespace(**arrays))
 
 
 @pytest.mark.parametrize("eigenvalues", [[2.0, 0.5, 0.0], [0.0, 0.0]], ids=["images", "images that are all alike"])
 def test_epsilon_is_marked_in_the_spectrum(eigenvalues):
-    (axes,) = figures.eigenvalues_plot(np.array(eigenvalues), 1e-3).axes
+    study = study_of_whitening(eigenvalues=np.array(eigenvalues), epsilon=1e-3)
+    (axes,) = figures.draw("eigenvalues", study).axes
     assert lines(axes)["epsilon = 0.001"] == pytest.approx([1e-3, 1e-3])
+    assert lines(axes)["eigenvalues"] == pytest.approx(eigenvalues, abs=1e-12)
 
 
 def test_images_before_and_after_whitening():
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (4, 16, 16, 3), dtype=np.uint8)
-    figure = figures.whitened_images_plot(images, rng.normal(size=images.shape).astype(np.float32), list("abcd"))
-    assert [axes.get_title() for axes in figure.axes[:4]] == list("abcd")
+    whitened = rng.normal(size=images.shape).astype(np.float32)
+    figure = figures.draw(
+        "whitening", study_of_whitening(images=images, whitened=whitened, labels=np.array([3, 1, 0, 2]))
+    )
+    assert [axes.get_title() for axes in figure.axes[:4]] == ["d", "b", "a", "c"]
     np.testing.assert_array_equal(figure.axes[1].images[0].get_array(), images[1])
+    below = figure.axes[5].images[0].get_array()
+    assert np.corrcoef(below.ravel(), whitened[1].ravel())[0, 1] > 0.99
+    assert (below.min(), below.max()) == (0, 1)
 
 
-def test_filters_of_wide_images_are_cut_about_their_middle():
+def test_filters_of_wide_images_are_cut_about_their_center():
     filters = np.zeros((3, 16, 48, 3))
     filters[:, 8, 24] = 1
-    for axes in figures.filters_plot(filters).axes:
+    for axes in figures.draw("filters", study_of_whitening(filters=filters)).axes:
         shown = axes.images[0].get_array()
         assert shown.shape == (11, 11, 3)
         np.testing.assert_array_equal(shown[5, 5], [1, 1, 1])
+
+
+def test_the_style_is_the_same_whatever_the_user_has_in_a_matplotlibrc(tmp_path):
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\nfont.size: 30\n")
+    code = (
+        "from ablation.report.figures.style import matplotlib;"
+        "print(matplotlib.rcParams['text.usetex'], matplotlib.rcParams['font.size'])"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT / "scripts",
+        env={"MATPLOTLIBRC": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert printed.split() == ["False", "11.0"]

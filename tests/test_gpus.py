@@ -18,10 +18,12 @@ from test_faults import small_study
 
 JOB = """
 import gc, os, sys, time
-from ablation import errors, gpus
+from ablation import errors, logs
+from ablation.training import gpus
 
 def main():
-    found = gpus.lease(sys.argv[1], int(sys.argv[2]), lambda line: print(line, flush=True)).found
+    logs.start()
+    found = gpus.lease(sys.argv[1], int(sys.argv[2])).description
     gc.collect()  # what `lease` returned is gone, and the GPU is still this process's
     print("found", found)
     print("has", os.environ.get("CUDA_VISIBLE_DEVICES"), flush=True)
@@ -38,7 +40,7 @@ class Job:
 
     def __init__(self, folder, what, *arguments, code=JOB, **environment):
         inherited = {name: value for name, value in os.environ.items() if not re.match("CUDA|NV|SLURM|KUBE", name)}
-        paths = {"TMPDIR": str(folder), "PYTHONPATH": f"{ROOT / 'tests/nvml'}:{ROOT / 'scripts'}"}
+        paths = {"TMPDIR": str(folder), "PYTHONPATH": str(ROOT / "tests/nvml")}
         self.log = folder / f"{what}.log"
         with open(self.log, "w") as log:
             self.process = subprocess.Popen(
@@ -161,7 +163,7 @@ def test_nobody_takes_a_gpu_that_another_waits_for(start):
     first.process.send_signal(signal.SIGSTOP)
     holder.end()
     later = start("later", CUDA_VISIBLE_DEVICES="0")
-    later.says(f"waiting for a GPU; GPU 0: first (process {first.process.pid}) waits already")
+    later.says(f"waiting for a GPU; GPU 0: first (process {first.process.pid}) is ahead in the queue")
     first.process.send_signal(signal.SIGCONT)
     first.says("has 0")
     first.end()
@@ -170,15 +172,15 @@ def test_nobody_takes_a_gpu_that_another_waits_for(start):
 
 STRESS = """
 import json, os, signal, sys, time
-from ablation import gpus
+from ablation.training import gpus
 
 def job(number):
-    begin, open_before, lines = time.monotonic(), len(os.listdir("/proc/self/fd")), []
-    gpus.lease(f"job{number}", 1, lines.append)
+    begin, open_before = time.monotonic(), len(os.listdir("/proc/self/fd"))
+    gpus.lease(f"job{number}", 1)
     got = time.monotonic()
     opened = len(os.listdir("/proc/self/fd")) - open_before
     time.sleep(0.002)
-    entry = [os.environ["CUDA_VISIBLE_DEVICES"], begin, got, time.monotonic(), opened, len(lines)]
+    entry = [os.environ["CUDA_VISIBLE_DEVICES"], begin, got, time.monotonic(), opened]
     os.write(1, (json.dumps(entry) + "\\n").encode())
     os.kill(os.getpid(), signal.SIGKILL if number % 2 else signal.SIGTERM)
 
@@ -250,9 +252,9 @@ def test_instances_of_a_card_in_mig_mode(start, nvml):
     start("four", **answers).says("has GPU-b")
 
 
-def test_a_gpu_that_another_program_uses_is_passed_over(start, nvml):
+def test_a_gpu_that_another_program_uses_is_skipped(start, nvml):
     job = start("job", **nvml(card("GPU-a", 4321), card("GPU-b")))
-    assert job.says("passed over") == "job: GPU 0 (GPU-a): in use by process 4321 of another program; passed over"
+    assert job.says("skipped") == "job: GPU 0 (GPU-a): in use by process 4321 of another program; skipped"
     job.says("has GPU-b")
     waiter = start("waiter", **nvml(card("GPU-a", 4321), card("GPU-b", job.process.pid)))
     line = waiter.says("waiting")
@@ -273,7 +275,7 @@ def test_two_jobs_per_gpu(start, nvml):
     third.says("waiting")
     nvml(card("GPU-a", 4321), card("GPU-b"))
     jobs[0].end()
-    third.says(f": in use by job2 (process {jobs[2].process.pid}), process 4321 of another program; passed over")
+    third.says(f": in use by job2 (process {jobs[2].process.pid}), process 4321 of another program; skipped")
     nvml(card("GPU-a"), card("GPU-b"))
     third.says("has GPU-a")
     alone = start("alone", 1, **answers)
@@ -324,8 +326,8 @@ def test_of_several_that_a_scheduler_gave_one_is_leased(start, nvml, environment
 def test_no_gpu_to_lease(start, nvml, tmp_path, names):
     job = start("job", CUDA_VISIBLE_DEVICES=names, **nvml(card("GPU-a")))
     job.says(f"has {names}")
-    job.says(f"found any GPU (CUDA_VISIBLE_DEVICES: {names or 'empty'}; NVML: reports 1)")
-    start("other").says("found any GPU (CUDA_VISIBLE_DEVICES: not set; NVML: NVML Shared Library Not Found)")
+    job.says(f"found any GPU; CUDA_VISIBLE_DEVICES: {names or 'empty'}; NVML: reports 1")
+    start("other").says("found any GPU; CUDA_VISIBLE_DEVICES: not set; NVML: NVML Shared Library Not Found")
     assert not list(tmp_path.glob("ablation-gpus-*"))
 
 
@@ -351,44 +353,44 @@ def link(path):
 def test_a_folder_that_is_not_this_user_s_alone_is_refused(start, tmp_path, wrong):
     wrong(tmp_path / f"ablation-gpus-{os.getuid()}")
     output = start("job", CUDA_VISIBLE_DEVICES="0").end()
-    assert re.fullmatch(r"error: \S+: no place for the leases of GPUs \(.+\); it has to be .*TMPDIR.*\n", output), (
-        output
-    )
+    assert re.fullmatch(r"error: \S+: cannot store GPU locks here \(.+\); it has to be .*TMPDIR.*\n", output), output
 
 
 TENSORFLOW = """
 import sys
-from ablation import errors, gpus, runtime
+from ablation import errors, logs
+from ablation.training import devices, gpus
 
 def say(line):
     print(line, flush=True)
 
-say(runtime.start_tensorflow("auto", 1, "job", 1, say))
+logs.start()
+say(devices.start_tensorflow("auto", 1, "job", 1))
 sys.stdin.readline()
 try:
-    runtime.start_tensorflow("gpu", 1, "job", 1, say)
+    devices.start_tensorflow("gpu", 1, "job", 1)
 except errors.InputError as error:
     say(f"error: {error}")
 gpus.lease = None
-say(runtime.start_tensorflow("cpu", 1))
+say(devices.start_tensorflow("cpu", 1))
 """
 
 
 def test_where_tensorflow_sees_no_gpu(start):
-    """`auto` says so and gives the lease back, `gpu` is an error, and `cpu` doesn't look."""
+    """`auto` says so and releases the lease, `gpu` is an error, and `cpu` doesn't look."""
     job = start("job", code=TENSORFLOW, CUDA_VISIBLE_DEVICES="98")
     job.says("CPU, 1 thread", seconds=60)
     other = start("other", CUDA_VISIBLE_DEVICES="98")
     other.says("has 98")
     other.end()
     output = re.sub(r"TensorFlow [0-9.]+", "TensorFlow", job.end())
-    unseen = "TensorFlow sees no GPU, looking for GPU 98"
+    missing = "TensorFlow found no GPU (expected GPU 98)"
     assert [line for line in output.splitlines() if line.startswith(("job: ", "CPU, ", "error: "))] == [
         "job: GPU 98: leased",
-        f"job: training.device is auto: on the CPU, as {unseen}",
+        f"job: falling back to the CPU: {missing}",
         "CPU, 1 thread",
         "job: GPU 98: leased",
-        f"error: training.device is gpu, but {unseen}; "
+        f"error: training.device is gpu, but {missing}; "
         "install it with CUDA ('make gpu'), or set training.device to cpu or auto",
         "CPU, 1 thread",
     ]

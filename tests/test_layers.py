@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from ablation.errors import InputError
+
 rng = np.random.default_rng(1)
 GAMMA, BETA, MEAN, VARIANCE = WEIGHTS = np.stack(
     [rng.uniform(0.5, 2, 6), rng.normal(size=6), rng.normal(size=6), rng.uniform(0.5, 2, 6)]
@@ -14,7 +16,7 @@ def pair(tensorflow):
     """The fused layer and Keras's own, with the same weights."""
     import keras
 
-    from ablation.layers import FusedBatchNormalization
+    from ablation.training.layers import FusedBatchNormalization
 
     layers = FusedBatchNormalization(), keras.layers.BatchNormalization()
     for layer in layers:
@@ -64,13 +66,13 @@ def test_inference_leaves_the_moving_statistics_alone(pair, images):
 def test_convolution_is_keras_own(tensorflow, activation):
     import keras
 
-    from ablation.layers import Conv2D
+    from ablation.training.layers import FastConv2D
 
     rng = np.random.default_rng(3)
     images = rng.normal(size=(4, 9, 8, 3)).astype("float32")
     weights = [rng.normal(size=(3, 3, 3, 5)).astype("float32"), rng.normal(size=5).astype("float32")]
     results = []
-    for layer in (Conv2D(5, 3, activation=activation), keras.layers.Conv2D(5, 3, activation=activation)):
+    for layer in (FastConv2D(5, 3, activation=activation), keras.layers.Conv2D(5, 3, activation=activation)):
         layer.build(images.shape)
         layer.set_weights(weights)
         x = tensorflow.Variable(images)
@@ -83,10 +85,10 @@ def test_convolution_is_keras_own(tensorflow, activation):
 
 
 @pytest.mark.parametrize(("shape", "rate"), [((100, 10, 10, 3), 0.25), ((33, 33), 0.5)])
-def test_dropout_keeps_the_share_it_should(tensorflow, shape, rate):
-    from ablation.layers import Dropout
+def test_dropout_keeps_the_fraction_it_should(tensorflow, shape, rate):
+    from ablation.training.layers import FastDropout
 
-    layer = Dropout(rate, seed=1)
+    layer = FastDropout(rate, seed=1)
     x = tensorflow.Variable(np.full(shape, 3, "float32"))
     with tensorflow.GradientTape() as tape:
         outputs = layer(x, training=True)
@@ -98,11 +100,40 @@ def test_dropout_keeps_the_share_it_should(tensorflow, shape, rate):
     np.testing.assert_array_equal(layer(x, training=False), x)
 
 
+def test_dropout_at_a_rate_next_to_1(tensorflow):
+    from ablation.training.layers import FastDropout
+
+    outputs = FastDropout(0.999995, seed=1)(np.ones((1000, 200), "float32"), training=True).numpy()
+    assert set(np.unique(outputs)) <= {0, 2**16}  # at most 65,535 / 65,536 are dropped
+    assert (outputs > 0).mean() == pytest.approx(2**-16, abs=4 * (2**-16 / outputs.size) ** 0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "options"),
+    [
+        ("FusedBatchNormalization", [], {"axis": 1}),
+        ("FusedBatchNormalization", [], {"center": False}),
+        ("FusedBatchNormalization", [], {"synchronized": True}),
+        ("FastConv2D", [4, 3], {"strides": 2}),
+        ("FastConv2D", [4, 3], {"dilation_rate": (1, 2)}),
+        ("FastConv2D", [4, 3], {"groups": 2}),
+        ("FastConv2D", [4, 3], {"data_format": "channels_first"}),
+        ("FastDropout", [0.5], {"noise_shape": (None, 1)}),
+    ],
+)
+def test_arguments_that_a_layer_lacks_are_refused(tensorflow, name, arguments, options):
+    from ablation.training import layers
+
+    (option,) = options
+    with pytest.raises(InputError, match=f"{name}: {option}=.* is not supported; use Keras's own layer"):
+        getattr(layers, name)(*arguments, **options)
+
+
 def test_dropout_draws_from_its_seed(tensorflow):
-    from ablation.layers import Dropout
+    from ablation.training.layers import FastDropout
 
     x = np.ones((50, 20), "float32")
-    first, same, other = (Dropout(0.5, seed=seed)(x, training=True).numpy() for seed in (1, 1, 2))
+    first, same, other = (FastDropout(0.5, seed=seed)(x, training=True).numpy() for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, same)
     assert not np.array_equal(first, other)
 
@@ -110,13 +141,14 @@ def test_dropout_draws_from_its_seed(tensorflow):
 def test_mixed_precision_computes_in_bfloat16_and_keeps_the_rest_in_float32(tensorflow, schema):
     import keras
 
-    from ablation import network, settings
+    from ablation.settings import check, specs
+    from ablation.training import networks
 
     models = {"a": {"batch_normalization": "before_relu", "channels": [4, 4, 4, 4]}}
-    spec = settings.model_spec(settings.complete({"dataset": {"name": "digits"}, "models": models}, schema), "a")
+    spec = specs.model_spec(check.validate_and_fill({"dataset": {"name": "digits"}, "models": models}, schema), "a")
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        model = network.build(spec, np.zeros((100, 16, 16, 3), "float32"), 3)
+        model = networks.build_network(spec, np.zeros((100, 16, 16, 3), "float32"), 3)
     finally:
         keras.config.set_dtype_policy("float32")
     assert {layer.compute_dtype for layer in model.layers[:-1]} == {"bfloat16"}
@@ -127,10 +159,10 @@ def test_mixed_precision_computes_in_bfloat16_and_keeps_the_rest_in_float32(tens
 
 
 @pytest.mark.parametrize("padding", ["SAME", "VALID"])
-@pytest.mark.parametrize("images", [3, 130])  # of which 64 are taken at once
+@pytest.mark.parametrize("images", [3, 130])  # IMAGES_AT_ONCE is 64
 @pytest.mark.parametrize("size", [2, 3])
 def test_kernel_gradient_is_tensorflows(tensorflow, padding, images, size):
-    from ablation.layers import kernel_gradient
+    from ablation.training.layers import kernel_gradient
 
     rng = np.random.default_rng(1)
     inputs, kernel = rng.normal(size=(images, 7, 6, 4)), rng.normal(size=(size, size, 4, 5))
@@ -147,13 +179,13 @@ def test_a_wide_convolution_in_bfloat16_is_that_in_float32(tensorflow):
     """As far as bfloat16's eight bits go."""
     import keras
 
-    from ablation.layers import Conv2D
+    from ablation.training.layers import FastConv2D
 
     images = np.random.default_rng(1).normal(size=(70, 5, 5, 128)).astype("float32")
     kernel = np.random.default_rng(2).normal(size=(3, 3, 128, 128)).astype("float32") / 34
     results = []
     for layer in (
-        Conv2D(128, 3, padding="same", use_bias=False, dtype="mixed_bfloat16"),
+        FastConv2D(128, 3, padding="same", use_bias=False, dtype="mixed_bfloat16"),
         keras.layers.Conv2D(128, 3, padding="same", use_bias=False),
     ):
         layer.build(images.shape)
@@ -167,7 +199,7 @@ def test_a_wide_convolution_in_bfloat16_is_that_in_float32(tensorflow):
 
 
 def test_gelu_and_its_gradient(tensorflow):
-    from ablation.layers import SigmoidGelu
+    from ablation.training.networks.airbench import SigmoidGelu
 
     x = tensorflow.Variable(np.linspace(-6, 6, 101, dtype="float32"))
     with tensorflow.GradientTape() as ours, tensorflow.GradientTape() as expected:
@@ -180,14 +212,14 @@ def test_gelu_and_its_gradient(tensorflow):
 def test_a_batch_normalization_without_scale_is_keras_own(images):
     import keras
 
-    from ablation.layers import FusedBatchNormalization
+    from ablation.training.layers import FusedBatchNormalization
 
     ours, theirs = FusedBatchNormalization(scale=False), keras.layers.BatchNormalization(scale=False)
     np.testing.assert_allclose(ours(images, training=True), theirs(images, training=True), rtol=1e-4, atol=1e-4)
 
 
 def test_the_bias_of_the_patch_whitening_is_frozen_after_its_epochs(tensorflow):
-    from ablation.layers import PatchWhitening
+    from ablation.training.networks.airbench import PatchWhitening
 
     layer = PatchWhitening(24, 2)
     layer.build((None, 8, 8, 3))

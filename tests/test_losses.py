@@ -1,4 +1,4 @@
-"""The loss is Keras 2's: renormalised, and clipped before the logarithm."""
+"""The loss is Keras 2's: renormalized, and clipped before the logarithm."""
 
 import numpy as np
 import pytest
@@ -6,9 +6,19 @@ import pytest
 
 @pytest.fixture
 def loss(tensorflow):
-    from ablation.losses import clipped_categorical_crossentropy
+    from ablation.training.losses import clipped_categorical_crossentropy
 
     return lambda labels, probabilities: clipped_categorical_crossentropy(labels, probabilities).numpy()
+
+
+def test_keras_epsilon_decides_nothing(loss):
+    import keras
+
+    keras.config.set_epsilon(1e-3)
+    try:
+        assert loss([2], np.array([[1.0, 0.0, 0.0]], dtype=np.float32)) == pytest.approx(16.118, abs=5e-4)
+    finally:
+        keras.config.set_epsilon(1e-7)
 
 
 def test_a_saturated_sample_costs_16_118(loss):
@@ -28,7 +38,7 @@ def test_against_the_formula_in_float64(loss):
 
 def test_a_saturated_sample_has_no_gradient(tensorflow):
     """As in Keras 2: where the clip holds, the sample no longer pulls."""
-    from ablation.losses import clipped_categorical_crossentropy
+    from ablation.training.losses import clipped_categorical_crossentropy
 
     probabilities = tensorflow.Variable([[1.0, 1e-9], [0.6, 0.4]])
     with tensorflow.GradientTape() as tape:
@@ -41,7 +51,7 @@ def test_a_saturated_sample_has_no_gradient(tensorflow):
 def test_label_smoothing_is_keras_own(tensorflow):
     import keras
 
-    from ablation.losses import clipped_categorical_crossentropy
+    from ablation.training.losses import clipped_categorical_crossentropy
 
     rng = np.random.default_rng(2)
     probabilities, labels = rng.dirichlet(np.ones(10), size=50).astype(np.float32), rng.integers(0, 10, 50)

@@ -1,11 +1,10 @@
 """The seven networks are the notebook's, the modern one is the paper's."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
-from ablation import settings
+from ablation.errors import InputError
+from ablation.settings import check, specs
 
 PARAMETERS = {  # trainable, non-trainable: counted by hand from the notebook's layers
     "model2": (918_090, 0),
@@ -16,14 +15,14 @@ PARAMETERS = {  # trainable, non-trainable: counted by hand from the notebook's 
     "model7": (1_885_578, 704),
     "model8": (1_885_578, 704),
 }
-BLOCK = ["Conv2D", "ReLU", "Conv2D", "ReLU", "MaxPooling2D", "Dropout"]
-NORMALISED_BLOCK = ["Conv2D", "BN", "ReLU", "Conv2D", "BN", "ReLU", "MaxPooling2D", "Dropout"]
-HEAD = ["Flatten", "Dense", "Dropout", "Dense"]
+BLOCK = ["FastConv2D", "ReLU", "FastConv2D", "ReLU", "MaxPooling2D", "FastDropout"]
+NORMALIZED_BLOCK = ["FastConv2D", "BN", "ReLU", "FastConv2D", "BN", "ReLU", "MaxPooling2D", "FastDropout"]
+HEAD = ["Flatten", "Dense", "FastDropout", "Dense"]
 LAYERS = {
     "none": [*BLOCK, *BLOCK, *HEAD],
     "after_first_dropout": [*BLOCK, "BN", *BLOCK, *HEAD],
     "before_pool": [*BLOCK[:4], "BN", *BLOCK[4:], *BLOCK[:4], "BN", *BLOCK[4:], *HEAD],
-    "before_relu": [*NORMALISED_BLOCK, *NORMALISED_BLOCK, *HEAD],
+    "before_relu": [*NORMALIZED_BLOCK, *NORMALIZED_BLOCK, *HEAD],
 }
 
 
@@ -35,10 +34,10 @@ def images_of(n):
 
 @pytest.fixture
 def build(tensorflow, shipped_config, schema):
-    from ablation import network
+    from ablation.training import networks
 
-    config = settings.complete(shipped_config, schema)
-    return lambda name: network.build(settings.model_spec(config, name), images_of(100), 10)
+    config = check.validate_and_fill(shipped_config, schema)
+    return lambda name: networks.build_network(specs.model_spec(config, name), images_of(100), 10)
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -59,8 +58,8 @@ def test_layers_stand_where_the_notebook_has_them(build, name, where):
 
 def test_settings_reach_the_layers(build):
     model = build("model4")
-    assert [layer.rate for layer in model.layers if type(layer).__name__ == "Dropout"] == [0.5, 0.5, 0.5]
-    assert [layer.filters for layer in model.layers if type(layer).__name__ == "Conv2D"] == [16, 32, 32, 32]
+    assert [layer.rate for layer in model.layers if type(layer).__name__ == "FastDropout"] == [0.5, 0.5, 0.5]
+    assert [layer.filters for layer in model.layers if type(layer).__name__ == "FastConv2D"] == [16, 32, 32, 32]
     (normalization,) = [layer for layer in model.layers if "Normalization" in type(layer).__name__]
     assert (normalization.momentum, normalization.epsilon) == (0.99, 1e-3)
 
@@ -69,9 +68,9 @@ def test_a_saved_model_trains_on_as_if_never_saved(tensorflow, shipped_config, s
     """Weights, moving statistics, Adadelta's accumulators and the learning rate's position are all in the file."""
     import keras
 
-    from ablation import network
+    from ablation.training import networks
 
-    config = settings.complete(shipped_config | {"defaults": {"dropout": [0, 0, 0], "decay": 0.01}}, schema)
+    config = check.validate_and_fill(shipped_config | {"defaults": {"dropout": [0, 0, 0], "decay": 0.01}}, schema)
     images = np.random.default_rng(1).random((60, 32, 32, 3), dtype=np.float32)
     labels = np.arange(60) % 10
 
@@ -81,9 +80,9 @@ def test_a_saved_model_trains_on_as_if_never_saved(tensorflow, shipped_config, s
         return model
 
     keras.utils.set_random_seed(1)
-    straight = train(network.build(settings.model_spec(config, "model6"), images, 10), range(0, 60, 10))
+    straight = train(networks.build_network(specs.model_spec(config, "model6"), images, 10), range(0, 60, 10))
     keras.utils.set_random_seed(1)
-    half = train(network.build(settings.model_spec(config, "model6"), images, 10), range(0, 30, 10))
+    half = train(networks.build_network(specs.model_spec(config, "model6"), images, 10), range(0, 30, 10))
     half.save(tmp_path / "model.keras")
     resumed = train(keras.models.load_model(tmp_path / "model.keras"), range(30, 60, 10))
     assert float(resumed.optimizer.learning_rate) == pytest.approx(1 / 1.06)
@@ -107,13 +106,18 @@ def test_a_saved_model_loads_and_evaluates_like_any_keras_model(build, tmp_path)
 def airbench(tensorflow, modern_config, schema):
     import keras
 
-    from ablation import network
+    from ablation.training import networks
 
-    spec = settings.model_spec(settings.complete(modern_config, schema), "airbench94")
+    spec = specs.model_spec(check.validate_and_fill(modern_config, schema), "airbench94")
     keras.utils.set_random_seed(1)
-    return lambda images=None, **changes: network.build(
-        dataclasses.replace(spec, precision="float32", **changes), images_of(200) if images is None else images, 10
+    return lambda images=None, **changes: networks.build_network(
+        spec.replace(precision="float32", **changes), images_of(200) if images is None else images, 10
     )
+
+
+def test_an_unknown_architecture_is_an_error(airbench):
+    with pytest.raises(InputError, match="architecture: there is no 'airbnch'; did you mean airbench?"):
+        airbench(architecture="airbnch")
 
 
 def test_parameters_of_the_modern_network(airbench):
@@ -129,13 +133,43 @@ def test_parameters_of_the_modern_network(airbench):
     assert fixed == 2 * 2 * 3 * 24 + 2 * biases
 
 
-def test_the_optimizer_knows_the_biases_of_batch_normalization_by_their_name(airbench):
-    assert [variable.name for variable in airbench().trainable_variables].count("beta") == 6
+def test_the_optimizer_knows_the_offsets_of_batch_normalization(airbench, tmp_path):
+    """Those of the model, in a loaded one too, and no others that bear the name."""
+    import keras
+
+    from ablation.training.optimizers.sgd import NesterovSGD
+
+    model = airbench()
+    model.save(tmp_path / "model.keras")
+    for each in (model, keras.models.load_model(tmp_path / "model.keras")):
+        expected = [64.0 if variable.name == "beta" else 1.0 for variable in each.trainable_variables]
+        assert expected.count(64.0) == 6
+        assert each.optimizer._factors == expected
+    other = NesterovSGD(0.1, 0.9, l2_penalty=0.0, bias_factor=64.0)
+    other.build([keras.Variable(np.zeros(3), name="beta")])
+    assert other._factors == [1.0]
+
+
+def test_constants_are_the_paper_s(airbench):
+    """Section 3 and listing 4, but BatchNorm's epsilon, which is cuDNN's least."""
+    layers = airbench().layers
+    configs = [layer.get_config() for layer in layers]
+    normalizations = [config for config in configs if "momentum" in config]
+    assert {(each["momentum"], each["epsilon"], each["scale"]) for each in normalizations} == {(0.6, 1e-5, False)}
+    (rescaling,) = [config for config in configs if "offset" in config]
+    assert (rescaling["scale"], rescaling["offset"]) == (pytest.approx(1 / 9), 0)
+    convolutions = [config for config in configs if "kernel_size" in config]
+    assert [(each["filters"], each["kernel_size"], each["padding"], each["use_bias"]) for each in convolutions] == [
+        (24, (2, 2), "valid", True),
+        *((filters, (3, 3), "same", False) for filters in (64, 64, 256, 256, 256, 256)),
+    ]
+    assert {config["pool_size"] for config in configs if "pool_size" in config} == {(2, 2)}
+    assert layers[-3].use_bias is False
 
 
 def test_layers_stand_where_the_paper_has_them(airbench):
     layers = [type(layer).__name__.replace("FusedBatchNormalization", "BN") for layer in airbench().layers]
-    block = ["Conv2D", "MaxPooling2D", "BN", "SigmoidGelu", "Conv2D", "BN", "SigmoidGelu"]
+    block = ["FastConv2D", "MaxPooling2D", "BN", "SigmoidGelu", "FastConv2D", "BN", "SigmoidGelu"]
     first = ["Normalization", "PatchWhitening", "SigmoidGelu"]
     assert layers == [*first, *block, *block, *block, "GlobalMaxPooling2D", "Dense", "Rescaling", "Softmax"]
 
@@ -159,24 +193,28 @@ def test_a_channel_without_any_variation_is_whitened_to_nothing(airbench):
 def test_a_saved_modern_model_loads_as_it_was(airbench, tmp_path):
     import keras
 
+    from ablation.training import networks
+
     model = airbench()
     images = images_of(20)
     model.fit(images, np.arange(20) % 10, epochs=1, verbose=0)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(loaded.predict(images, verbose=0), model.predict(images, verbose=0))
+    for_inference = networks.load_model(tmp_path / "model.keras", "airbench")
+    for each in (loaded, for_inference):
+        np.testing.assert_array_equal(each.predict(images, verbose=0), model.predict(images, verbose=0))
     assert len(loaded.trainable_weights) == len(model.trainable_weights)
     assert loaded.optimizer.get_config() == model.optimizer.get_config()
 
 
 def test_a_learned_first_layer_is_trained(airbench):
     layer = airbench(first_layer="learned").layers[1]
-    assert type(layer).__name__ == "Conv2D"
+    assert type(layer).__name__ == "FastConv2D"
     assert len(layer.trainable_weights) == 2
 
 
 def test_filters_start_as_the_identity_as_far_as_there_are_channels(airbench):
-    first, second, *_ = [layer.kernel.numpy() for layer in airbench().layers if type(layer).__name__ == "Conv2D"]
+    first, second, *_ = [layer.kernel.numpy() for layer in airbench().layers if type(layer).__name__ == "FastConv2D"]
     identity = np.zeros((3, 3, 64, 64))
     identity[1, 1] = np.eye(64)
     np.testing.assert_array_equal(second, identity)

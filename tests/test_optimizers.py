@@ -1,21 +1,40 @@
 """Adadelta is the paper's, and decays as Keras 2's did; SGD, its schedule and Lookahead are what they say."""
 
-import dataclasses
+import re
 
 import numpy as np
 import pytest
 
-from ablation import settings
+from ablation.errors import InputError
+from ablation.settings import check, specs
 
 
 @pytest.fixture
 def adadelta(tensorflow, shipped_config, schema):
-    from ablation.optimizers import optimizer_of
+    from ablation.training.optimizers import build_optimizer
 
-    spec = settings.model_spec(settings.complete(shipped_config, schema), "model2")
-    return lambda learning_rate, decay: optimizer_of(
-        dataclasses.replace(spec, learning_rate=learning_rate, decay=decay), steps=100
+    spec = specs.model_spec(check.validate_and_fill(shipped_config, schema), "model2")
+    return lambda learning_rate, decay: build_optimizer(
+        spec.replace(learning_rate=learning_rate, decay=decay), steps=100
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"optimizer": "adam"}, "optimizer: there is no 'adam'; did you mean adadelta"),
+        ({"optimizer": "lookahead"}, "optimizer: there is no 'lookahead'; did you mean adadelta or sgd"),
+        ({"optimizer": "__init__"}, "optimizer: there is no '__init__'"),
+        ({"schedule": "cosine"}, "schedule: there is no 'cosine'; did you mean"),
+        ({"schedule": "triangle"}, "schedule: there is no 'triangle'; did you mean triangular?"),
+    ],
+)
+def test_an_unknown_name_is_an_error(tensorflow, shipped_config, schema, changes, message):
+    from ablation.training.optimizers import build_optimizer
+
+    spec = specs.model_spec(check.validate_and_fill(shipped_config, schema), "model2")
+    with pytest.raises(InputError, match=re.escape(message)):
+        build_optimizer(spec.replace(**changes), steps=100)
 
 
 def test_learning_rate_after_80_epochs(adadelta):
@@ -75,17 +94,19 @@ def test_nesterov_momentum_is_the_formula(tensorflow):
     """v = m v + g, x -= rate (g + m v), g with the L2 penalty; BatchNorm's biases have a rate of their own."""
     import keras
 
-    from ablation.optimizers import NesterovSGD, Triangular
+    from ablation.training.optimizers.sgd import NesterovSGD
+    from ablation.training.schedules.triangular import TriangularSchedule
 
     start, gradients = np.random.default_rng(1).normal(size=7), np.random.default_rng(2).normal(size=(20, 7))
-    for name, factor in (("kernel", 1.0), ("beta", 64.0)):
+    for is_offset, factor in ((False, 1.0), (True, 64.0)):
         x, v = start.copy(), np.zeros(7)
         for t, gradient in enumerate(gradients):
             g = factor * gradient + 0.01 * x
             v = 0.85 * v + g
-            x -= 1e-3 * float(Triangular(1.0, 20)(t)) * (g + 0.85 * v)
-        variable = keras.Variable(start.astype("float32"), name=name)
-        optimizer = NesterovSGD(Triangular(1e-3, 20), momentum=0.85, l2=0.01, bias_factor=64.0)
+            x -= 1e-3 * float(TriangularSchedule(1.0, 20)(t)) * (g + 0.85 * v)
+        variable = keras.Variable(start.astype("float32"), name="beta")
+        variable.is_batch_norm_offset = is_offset
+        optimizer = NesterovSGD(TriangularSchedule(1e-3, 20), momentum=0.85, l2_penalty=0.01, bias_factor=64.0)
         for gradient in gradients:
             optimizer.apply([keras.ops.convert_to_tensor(gradient.astype("float32"))], [variable])
         np.testing.assert_allclose(variable.numpy(), x, rtol=1e-4, atol=1e-5)
@@ -94,7 +115,7 @@ def test_nesterov_momentum_is_the_formula(tensorflow):
 def test_nesterov_momentum_is_keras_own_at_a_constant_rate(tensorflow):
     import keras
 
-    from ablation.optimizers import NesterovSGD
+    from ablation.training.optimizers.sgd import NesterovSGD
 
     results = []
     for optimizer in (NesterovSGD(0.1, 0.9, 0.0, 1.0), keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True)):
@@ -106,17 +127,17 @@ def test_nesterov_momentum_is_keras_own_at_a_constant_rate(tensorflow):
 
 
 def test_the_triangular_schedule_is_two_lines(tensorflow):
-    from ablation.optimizers import Triangular
+    from ablation.training.schedules.triangular import TriangularSchedule
 
-    rates = [float(Triangular(2.0, 490)(step)) for step in range(491)]
+    rates = [float(TriangularSchedule(2.0, 490)(step)) for step in range(491)]
     np.testing.assert_allclose(rates, 2 * np.interp(range(491), [0, 112, 490], [0.2, 1, 0.07]), rtol=1e-5)
-    assert np.isfinite([float(Triangular(2.0, 1)(step)) for step in (0, 1)]).all()
+    assert np.isfinite([float(TriangularSchedule(2.0, 1)(step)) for step in (0, 1)]).all()
 
 
 def test_lookahead_is_the_formula(tensorflow):
     import keras
 
-    from ablation.optimizers import Lookahead
+    from ablation.training.optimizers.lookahead import Lookahead
 
     fast, counter = keras.Variable(np.zeros(3, "float32")), keras.Variable(7, dtype="int32")
     fixed = keras.Variable(np.random.default_rng(0).normal(size=100).astype("float32"))
@@ -124,14 +145,14 @@ def test_lookahead_is_the_formula(tensorflow):
     lookahead = Lookahead([fast, counter, fixed], every=5, steps=23)
     x, slow = np.zeros(3), np.zeros(3)
     for step in range(1, 24):
-        moved = np.random.default_rng(step).normal(size=3)
-        x = x + moved
+        update = np.random.default_rng(step).normal(size=3)
+        x = x + update
         if step % 5 == 0 or step == 23:
-            kept = 0.95**5 * (step / 23) ** 3
-            slow = kept * slow + (1 - kept) * x
+            retention = 0.95**5 * (step / 23) ** 3
+            slow = retention * slow + (1 - retention) * x
             x = slow
-        fast.assign(fast + moved.astype("float32"))
-        lookahead.follow(tensorflow.constant(step))
+        fast.assign(fast + update.astype("float32"))
+        lookahead.step(tensorflow.constant(step))
         np.testing.assert_allclose(fast.numpy(), x, rtol=1e-5, atol=1e-5)
     assert int(counter) == 7
     np.testing.assert_array_equal(fixed.numpy(), before)

@@ -1,20 +1,21 @@
 """The statistics against textbooks, other formulas, and simulated studies whose truth is known."""
 
 from itertools import combinations, product
+from math import comb
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from ablation.statistics import Runs, accuracy_of, comparisons, seeds_needed
+from ablation.report.statistics import SeedScores, comparisons, holm, seeds_needed, summarize_accuracy
 
 SEEDS, SEED_DEVIATION, IMAGE_DEVIATION = 5, 0.02, 1.5  # deviations on the scale of the probit model
 
 
 def simulate(rng, models, seeds, images, effect=0.0, own=0.0, spread=1.0):
-    """Return Runs by model of one study under a probit model with crossed random seeds and images.
+    """Return SeedScores by model of one study under a probit model with crossed random seeds and images.
 
-    A run is right on an image where 1.6 + its model's effect (in points, for all but the first model) +
+    A run classifies an image correctly where 1.6 + its model's effect (in points, for all but the first model) +
     its seed's + the image's + the image's for this model + noise exceeds zero. The seeds of all but the
     first model vary `spread` times as much; their level makes up for what that does to their mean.
     """
@@ -27,7 +28,9 @@ def simulate(rng, models, seeds, images, effect=0.0, own=0.0, spread=1.0):
         deviation = SEED_DEVIATION * (spread if number else 1.0)
         level = level * np.sqrt((1 + deviation**2) / (1 + SEED_DEVIATION**2))
         of_seed = deviation * rng.standard_normal((seeds, 1), dtype=np.float32)
-        runs[f"m{number}"] = Runs.of(rng.standard_normal((seeds, images), dtype=np.float32) < level + of_seed)
+        runs[f"m{number}"] = SeedScores.from_correct(
+            rng.standard_normal((seeds, images), dtype=np.float32) < level + of_seed
+        )
     return runs, by_images
 
 
@@ -43,8 +46,8 @@ def shift_of(points):
 
 
 def runs_with(accuracies, images=1000):
-    """Return Runs whose seeds have exactly these accuracies, wrong on the last images."""
-    return Runs.of(np.arange(images) < np.round(np.array(accuracies)[:, None] * images))
+    """Return SeedScores whose seeds have exactly these accuracies, wrong on the last images."""
+    return SeedScores.from_correct(np.arange(images) < np.round(np.array(accuracies)[:, None] * images))
 
 
 def against_baseline(**runs):
@@ -60,28 +63,28 @@ def test_five_against_five_all_above():
     """Of the 252 ways to split ten into two fives, two are as extreme: p = 2 / 252."""
     (row,) = against_baseline(a=runs_with(A), b=runs_with(B))
     assert row["difference"] == pytest.approx(0.05)
-    assert row["p"] == row["smallest_p"] == pytest.approx(2 / 252)
-    assert row["probability_better"] == 1
+    assert row["p"] == row["min_attainable_p"] == pytest.approx(2 / 252)
+    assert row["prob_superiority"] == 1
     assert (row["verdict"], row["mcnemar_p"]) == ("better", pytest.approx(np.nan, nan_ok=True))
     (turned,) = against_baseline(b=runs_with(B), a=runs_with(A))
     assert turned["difference"] == pytest.approx(-0.05)
-    assert (turned["verdict"], turned["probability_better"]) == ("worse", 0)
+    assert (turned["verdict"], turned["prob_superiority"]) == ("worse", 0)
 
 
 def test_intervals_on_these_images_are_students_and_welchs():
     (row,) = against_baseline(a=runs_with(A), c=runs_with(C))
     expected = stats.ttest_ind(C, A, equal_var=False).confidence_interval()
     assert (row["low"], row["high"]) == (pytest.approx(expected.low), pytest.approx(expected.high))
-    one = accuracy_of(runs_with(A))
+    one = summarize_accuracy(runs_with(A))
     expected = stats.ttest_1samp(A, 0).confidence_interval()
     assert (one["low"], one["high"]) == (pytest.approx(expected.low), pytest.approx(expected.high))
     assert one["test_accuracy_sd"] == pytest.approx(np.std(A, ddof=1))
 
 
-def test_probability_better_counts_pairs_and_half_the_ties():
+def test_prob_superiority_counts_pairs_and_half_the_ties():
     (row,) = against_baseline(a=runs_with(A), c=runs_with(C))
     wins = sum((c > a) + 0.5 * (c == a) for c, a in product(C, A))
-    assert row["probability_better"] == pytest.approx(wins / 25)
+    assert row["prob_superiority"] == pytest.approx(wins / 25)
     assert row["verdict"] == "not distinguishable"
 
 
@@ -89,20 +92,29 @@ def test_mcnemar_with_one_seed():
     """20 images that only one of two networks gets right, 5 that only the other does: a sign test."""
     first, second = np.ones((1, 100), bool), np.ones((1, 100), bool)
     first[0, :20], second[0, 20:25] = False, False
-    (row,) = against_baseline(a=Runs.of(first), b=Runs.of(second))
-    assert row["mcnemar_p"] == pytest.approx(stats.binomtest(5, 25).pvalue)
+    (row,) = against_baseline(a=SeedScores.from_correct(first), b=SeedScores.from_correct(second))
+    assert row["mcnemar_p"] == pytest.approx(2 * sum(comb(25, wins) for wins in range(6)) / 2**25)
     assert row["mcnemar_p"] == pytest.approx(0.004077, abs=1e-6)
     assert row["difference"] == pytest.approx(0.15)
-    assert (row["verdict"], row["new_verdict"]) == ("too few seeds", "too few seeds")
+    assert (row["verdict"], row["population_verdict"]) == ("too few seeds", "too few seeds")
     assert np.isnan(row["p"])
-    assert np.isnan(row["detectable"])
-    assert row["new_low"] > 0
+    assert np.isnan(row["min_detectable_effect"])
+    assert row["population_low"] > 0
+
+
+def test_mcnemar_of_networks_that_classify_alike():
+    alike = SeedScores.from_correct(np.arange(20)[None] < 15)
+    (row,) = against_baseline(a=alike, b=alike)
+    assert (row["mcnemar_p"], row["mcnemar_p_holm"], row["difference"]) == (1, 1, 0)
 
 
 def test_wilsons_interval_with_one_seed():
     """15 of 20: 0.531 to 0.888 (Brown, Cai, DasGupta, 2001, by their formula 4)."""
-    one = accuracy_of(Runs.of(np.arange(20)[None] < 15))
-    assert (one["new_low"], one["new_high"]) == (pytest.approx(0.5313, abs=1e-4), pytest.approx(0.8881, abs=1e-4))
+    one = summarize_accuracy(SeedScores.from_correct(np.arange(20)[None] < 15))
+    assert (one["population_low"], one["population_high"]) == (
+        pytest.approx(0.5313, abs=1e-4),
+        pytest.approx(0.8881, abs=1e-4),
+    )
     assert np.isnan([one["low"], one["high"], one["test_accuracy_sd"]]).all()
 
 
@@ -111,12 +123,12 @@ def test_p_is_the_larger_of_the_permutation_tests_and_welchs():
     narrow, wide = [0.700, 0.701, 0.702, 0.701, 0.701], [0.72, 0.76, 0.78, 0.705, 0.74]
     (row,) = against_baseline(a=runs_with(narrow), b=runs_with(wide))
     welch = stats.ttest_ind(wide, narrow, equal_var=False).pvalue
-    assert row["smallest_p"] == pytest.approx(2 / 252)
+    assert row["min_attainable_p"] == pytest.approx(2 / 252)
     assert row["p"] == pytest.approx(max(welch, 2 / 252)) == pytest.approx(welch)
 
 
 def test_ties_of_the_permutation_test_are_not_lost_to_rounding():
-    """By counting: the share of the 252 splits whose sums are at least as far apart, the two tails together."""
+    """By counting: the fraction of the 252 splits whose sums are at least as far apart, the two tails together."""
     rng = np.random.default_rng(0)
     for _ in range(50):
         a, b = rng.integers(700, 706, (2, 5))
@@ -142,22 +154,28 @@ def test_holm_within_each_family():
         np.testing.assert_allclose(ordered["p_holm"], np.minimum(np.maximum.accumulate(steps), 1))
 
 
+def test_holm_by_hand():
+    """.01 x 4; .02 x 3; .03 x 2 is no more than the one before; .5."""
+    assert holm([0.03, 0.01, 0.5, 0.02]).tolist() == pytest.approx([0.06, 0.04, 0.5, 0.06])
+    assert holm([0.7, 0.8]).tolist() == [1, 1]
+
+
 def test_seeds_needed():
     """The smallest p is 2 / C(2n, n): 2/20 with three seeds, 2/70, 2/252, 2/924."""
     assert [seeds_needed(tests) for tests in (1, 2, 6, 7, 21)] == [4, 5, 5, 6, 6]
     assert seeds_needed(10**6) == 14  # more comparisons than random permutations
     (row,) = against_baseline(a=runs_with(A[:3]), b=runs_with(B[:3]))
     assert row["p"] == pytest.approx(0.1)
-    assert (row["verdict"], row["new_verdict"]) == ("too few seeds", "too few seeds")
+    assert (row["verdict"], row["population_verdict"]) == ("too few seeds", "too few seeds")
 
 
-def test_the_detectable_effect_is_cohens():
+def test_the_min_detectable_effect_is_cohens():
     """64 a side, 5%, power 0.8: half a standard deviation (Cohen, 1988, table 2.4.1)."""
     rng = np.random.default_rng(0)
     a, b = (np.round(0.7 + 0.01 * rng.normal(size=64), 3) for _ in "ab")
     (row,) = against_baseline(a=runs_with(a), b=runs_with(b))
     deviation = np.sqrt((a.var(ddof=1) + b.var(ddof=1)) / 2)
-    assert row["detectable"] / deviation == pytest.approx(0.5, abs=0.002)
+    assert row["min_detectable_effect"] / deviation == pytest.approx(0.5, abs=0.002)
 
 
 def test_variance_over_new_images_by_the_classical_table():
@@ -175,39 +193,42 @@ def test_variance_over_new_images_by_the_classical_table():
     n = mean * (1 - mean) / parts.sum() * (1.96 / t) ** 2
     centre = (mean + 1.96**2 / (2 * n)) / (1 + 1.96**2 / n)
     half = 1.96 / (1 + 1.96**2 / n) * np.sqrt(mean * (1 - mean) / n + 1.96**2 / (4 * n**2))
-    found = accuracy_of(Runs.of(correct))
-    assert found["new_low"] == pytest.approx(centre - half, abs=1e-4)
-    assert found["new_high"] == pytest.approx(centre + half, abs=1e-4)
+    found = summarize_accuracy(SeedScores.from_correct(correct))
+    assert found["population_low"] == pytest.approx(centre - half, abs=1e-4)
+    assert found["population_high"] == pytest.approx(centre + half, abs=1e-4)
 
 
 def test_runs_that_are_all_alike():
-    """No difference in 1,000 images: on new ones, at most the share of which so many show none."""
+    """No difference in 1,000 images: on new ones, at most the fraction of which this number shows none."""
     (row,) = against_baseline(a=runs_with([0.9] * 5), b=runs_with([0.9] * 5))
     assert (row["difference"], row["p"], row["low"], row["high"]) == (0, 1, 0, 0)
-    assert row["verdict"] == row["new_verdict"] == "not distinguishable"
-    assert 0.975 ** (1 / 1000) > 1 - row["new_high"] == pytest.approx(0.025 ** (1 / 1000))
-    assert row["new_low"] == -row["new_high"]
+    assert row["verdict"] == row["population_verdict"] == "not distinguishable"
+    assert 0.975 ** (1 / 1000) > 1 - row["population_high"] == pytest.approx(0.025 ** (1 / 1000))
+    assert row["population_low"] == -row["population_high"]
 
 
 def test_runs_that_are_right_on_every_image():
-    found = accuracy_of(runs_with([1.0] * 5, images=50))
-    assert (found["low"], found["high"], found["new_high"]) == (1, 1, pytest.approx(1))
-    assert found["new_low"] == pytest.approx(0.9287, abs=1e-4)  # Wilson: 50 / (50 + 1.96 squared)
+    found = summarize_accuracy(runs_with([1.0] * 5, images=50))
+    assert (found["low"], found["high"], found["population_high"]) == (1, 1, pytest.approx(1))
+    assert found["population_low"] == pytest.approx(0.9287, abs=1e-4)  # Wilson: 50 / (50 + 1.96 squared)
 
 
 def test_two_seeds_two_images():
-    runs = {name: Runs.of(np.array([[True, False], [True, right]])) for name, right in (("a", False), ("b", True))}
+    runs = {
+        name: SeedScores.from_correct(np.array([[True, False], [True, right]]))
+        for name, right in (("a", False), ("b", True))
+    }
     table = comparisons(runs, "a")
-    assert not table[["low", "high", "new_low", "new_high", "p", "new_p"]].isna().any(axis=None)
+    assert not table[["low", "high", "population_low", "population_high", "p", "population_p"]].isna().any(axis=None)
 
 
 def test_an_interval_on_new_images_holds_the_one_on_these():
     """Also with two seeds far apart, where images add more degrees of freedom than variance."""
     rng = np.random.default_rng(0)
     for _ in range(20):
-        a, b = (Runs.of(rng.random((2, 300)) < rng.uniform(0.5, 0.9, (2, 1))) for _ in "ab")
+        a, b = (SeedScores.from_correct(rng.random((2, 300)) < rng.uniform(0.5, 0.9, (2, 1))) for _ in "ab")
         (row,) = against_baseline(a=a, b=b)
-        assert row["new_low"] <= row["low"] <= row["high"] <= row["new_high"]
+        assert row["population_low"] <= row["low"] <= row["high"] <= row["population_high"]
 
 
 def test_one_model_has_nothing_to_compare():
@@ -218,18 +239,12 @@ STUDIES = 2000
 MARGIN = 2.58 * np.sqrt(0.05 * 0.95 / STUDIES)  # 99% of simulations with exactly 5% are within
 
 
-@pytest.fixture
-def quick(monkeypatch):
-    """statsmodels collects garbage in every correction, which takes longer than the rest."""
-    monkeypatch.setattr("gc.collect", lambda: 0)
-
-
 @pytest.mark.parametrize(
     ("own", "spread"),
     [(0.0, 1.0), (0.5, 1.0), (0.0, 3.0)],
     ids=["images alike for all models", "images of their own for each model", "seeds of the baseline a third as wide"],
 )
-def test_simulated_studies_with_no_true_difference(quick, own, spread):
+def test_simulated_studies_with_no_true_difference(own, spread):
     """Any verdict is an error. Intervals hold the truth in 95 of 100; where each model has its own images,
     the models do differ on these images, and only the claims on new images have a truth to hold."""
     rng = np.random.default_rng(20)
@@ -237,25 +252,25 @@ def test_simulated_studies_with_no_true_difference(quick, own, spread):
     for _ in range(STUDIES):
         runs, by_images = simulate(rng, models=4, seeds=SEEDS, images=500, own=own, spread=spread)
         table = comparisons(runs, "m0")
-        for claim in ("", "new_"):
+        for claim in ("", "population_"):
             seen = table[f"{claim}verdict"].isin(["better", "worse"]).groupby(table["family"]).any()
             for family, wrong in seen.items():
                 errors.setdefault(f"{claim}{family}", []).append(wrong)
-            first, mean = table.iloc[0], accuracy_of(runs["m0"])
+            first, mean = table.iloc[0], summarize_accuracy(runs["m0"])
             truth = population_accuracy(own) if claim else by_images["m0"]
             covered.setdefault(f"{claim}difference", []).append(first[f"{claim}low"] <= 0 <= first[f"{claim}high"])
             covered.setdefault(f"{claim}accuracy", []).append(mean[f"{claim}low"] <= truth <= mean[f"{claim}high"])
     rates = {name: np.mean(each) for name, each in errors.items()}
     coverage = {name: np.mean(each) for name, each in covered.items()}
     print(f"\nfamily-wise error {rates}\ncoverage {coverage}")
-    claims = ("new_",) if own else ("", "new_")
+    claims = ("population_",) if own else ("", "population_")
     for claim in claims:
         assert max(rates[f"{claim}baseline"], rates[f"{claim}pairs"]) <= 0.05 + MARGIN
         for what in ("difference", "accuracy"):
             assert coverage[f"{claim}{what}"] == pytest.approx(0.95, abs=0.01)
 
 
-def test_power_for_one_point(quick):
+def test_power_for_one_point():
     """Six variants a point better than the baseline, 10,000 images: how many are seen."""
     rng = np.random.default_rng(4)
     tables, deviations = [], []
@@ -264,7 +279,8 @@ def test_power_for_one_point(quick):
         tables.append(comparisons(runs, "m0").query("family == 'baseline'"))
         deviations.append(runs["m0"].by_seed.std(ddof=1))
     power = {
-        claim: np.mean([(table[claim] == "better").mean() for table in tables]) for claim in ("verdict", "new_verdict")
+        claim: np.mean([(table[claim] == "better").mean() for table in tables])
+        for claim in ("verdict", "population_verdict")
     }
     print(f"\npower for one point, {SEEDS} seeds, deviation over seeds {100 * np.mean(deviations):.2f} points: {power}")
     assert power["verdict"] > 0.5

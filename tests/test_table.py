@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from ablation import statistics, table
+from ablation.report import statistics, table
+from ablation.report.study import read_table
+from conftest import ROOT
 from test_statistics import runs_with
 
 SEEDS = [1, 2, 3, 4, 5]
@@ -24,10 +26,10 @@ MODELS = {
 }
 
 
-def a_study(accuracies, seeds=SEEDS, averaged=()):
+def a_study(accuracies, seeds=SEEDS, averaged=(), published=True):
     """Return (metrics, comparisons, table) of runs with these accuracies by model; the first is the baseline.
 
-    averaged: models with test-time augmentation, which is worth a point.
+    averaged: models with test-time augmentation, which is worth a point. The seed n trains for 58 + n seconds.
     """
     metrics = [
         {
@@ -37,27 +39,31 @@ def a_study(accuracies, seeds=SEEDS, averaged=()):
             "test_loss": 1 - accuracy,
             "test_accuracy": accuracy,
             "test_time_augmentation": "flip" if model in averaged else "none",
-            "test_accuracy_one_view": accuracy - 0.01 * (model in averaged),
-            "seconds": 60.0,
+            "test_accuracy_no_tta": accuracy - 0.01 * (model in averaged),
+            "seconds": 57.0 + seed,
         }
         for model, of_model in accuracies.items()
         for seed, accuracy in zip(seeds, of_model, strict=False)
     ]
-    runs = {model: runs_with(of_model[: len(seeds)]) for model, of_model in accuracies.items()}
-    comparisons = statistics.comparisons(runs, next(iter(runs)))
-    models = {model: MODELS[model] for model in accuracies}
-    return metrics, comparisons, table.accuracy_table(metrics, models, runs, comparisons)
+    scores = {model: runs_with(of_model[: len(seeds)]) for model, of_model in accuracies.items()}
+    comparisons = statistics.comparisons(scores, next(iter(scores)))
+    none = {} if published else {"published_loss": None, "published_accuracy": None}
+    models = {model: MODELS[model] | none for model in accuracies}
+    return metrics, comparisons, table.accuracy_table(metrics, models, scores, comparisons)
 
 
 def test_means_over_seeds_best_first():
     _, _, result = a_study(ACCURACIES)
-    assert list(result.columns) == table.COLUMNS
+    assert list(result.columns) == [column.name for column in table.COLUMNS]
     assert list(result["model"]) == ["b", "a", "c"]
     rows = result.set_index("model")
     assert rows.loc["a", "test_accuracy"] == pytest.approx(0.72)
     assert rows.loc["a", "test_accuracy_sd"] == pytest.approx(np.std(ACCURACIES["a"], ddof=1))
     assert rows.loc["a", "published_difference"] == pytest.approx(-0.03)
+    assert rows.loc["b", "changes"] == "decay 0"
+    assert rows.loc["b", "epochs"] == 3
     assert rows.loc["b", "test_loss"] == pytest.approx(0.18)
+    assert rows.loc["b", "training_seconds"] == pytest.approx(60)  # 58 to 62
     assert rows.loc["b", "seeds"] == 5
     assert np.isnan(rows.loc["b", "published_difference"])
 
@@ -65,7 +71,8 @@ def test_means_over_seeds_best_first():
 def test_verdicts_against_the_baseline_which_has_none():
     rows = a_study(ACCURACIES)[2].set_index("model")
     assert rows.loc["b", "baseline_difference"] == pytest.approx(0.1)
-    assert rows.loc["b", "verdict"] == "better"
+    assert rows.loc["b", "baseline_low"] < 0.1 < rows.loc["b", "baseline_high"]
+    assert rows.loc["b", "verdict"] == rows.loc["b", "population_verdict"] == "better"
     assert rows.loc["c", "verdict"] == "not distinguishable"
     assert np.isnan(rows.loc["a", "baseline_difference"])
     assert rows["verdict"].isna().tolist() == [False, True, False]
@@ -75,29 +82,52 @@ def test_one_model_alone():
     _, comparisons, result = a_study({"a": ACCURACIES["a"]}, seeds=[1])
     assert comparisons.empty
     assert np.isnan(result["test_accuracy_sd"].item())
-    assert result["new_low"].item() < 0.70 < result["new_high"].item()
+    assert result["population_low"].item() < 0.70 < result["population_high"].item()
+    assert table.features(result) == {"", "published"}
 
 
 def test_a_csv_is_read_back_as_it_was(tmp_path):
     """Names of models and verdicts stay text, whatever they look like."""
     _, _, result = a_study(ACCURACIES)
     result.loc[0, "model"] = "nan"
+    result["changes"] = ["1", "", "2"]
     result.to_csv(tmp_path / "accuracy.csv", index=False)
-    again = table.read(tmp_path / "accuracy.csv")
+    again = read_table(tmp_path / "accuracy.csv")
     assert again["model"].tolist() == ["nan", "a", "c"]
+    assert again["changes"].tolist() == ["1", "", "2"]
     assert again["verdict"].tolist() == ["better", "", "not distinguishable"]
     assert again["test_accuracy"].tolist() == pytest.approx(result["test_accuracy"].tolist())
 
 
 def test_texts_for_a_paper():
-    texts = table.for_a_paper(a_study(ACCURACIES)[2]).set_index("model")
-    assert texts.loc["b", "accuracy, %"] == "82.00 ± 1.58"
+    texts = table.paper_table(a_study(ACCURACIES)[2]).set_index("model")
+    assert texts.loc["b", "test accuracy, %"] == "82.00 ± 1.58"
     assert texts.loc["b", "minus baseline, points"] == "+10.00"
     assert texts.loc["a", "minus baseline, points"] == "baseline"
-    assert texts.loc["c", "these images"] == "not distinguishable"
+    assert texts.loc["c", "minus baseline, points"] == "-0.20"  # LaTeX has no minus sign of Unicode
+    assert texts.loc["c", "on these images"] == "not distinguishable"
+    assert texts.loc["a", ["on these images", "on new images"]].tolist() == ["", ""]
+    assert texts.loc["a", "parameters"] == "10,000"
     assert len(texts.columns) == 7
-    averaged = table.for_a_paper(a_study(ACCURACIES, averaged=["b"])[2]).set_index("model")
-    assert averaged["one view, %"].to_dict() == {"b": "81.00", "a": "72.00", "c": "71.80"}
-    alone = table.for_a_paper(a_study(ACCURACIES, seeds=[1])[2]).set_index("model")
-    assert alone.loc["b", "accuracy, %"] == "80.00"
-    assert alone.loc["b", "new images"] == "too few seeds"
+    averaged = table.paper_table(a_study(ACCURACIES, averaged=["b"])[2]).set_index("model")
+    assert averaged["without test-time augmentation, %"].to_dict() == {"b": "81.00", "a": "72.00", "c": "71.80"}
+    result = a_study(ACCURACIES, seeds=[1])[2]
+    alone = table.paper_table(result).set_index("model")
+    assert alone.loc["b", "test accuracy, %"] == "80.00"
+    low, high = (100 * result.set_index("model").loc["b", f"population_{end}"] for end in ("low", "high"))
+    assert alone.loc["b", "95% interval, new images, %"] == f"{low:.2f} to {high:.2f}"
+    assert alone.loc["b", "on new images"] == "too few seeds"
+
+
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [
+        ("accuracy.csv", {column.name: column.description for column in table.COLUMNS}),
+        ("comparisons.csv", statistics.COLUMNS),
+    ],
+)
+def test_the_readme_of_results_names_the_columns(name, columns):
+    rows = [f"| `{column}` | {description} |" for column, description in columns.items()]
+    expected = "\n".join(["| column | what |", "|---|---|", *rows]) + "\n"
+    _, _, section = (ROOT / "results/README.md").read_text().partition(f"Columns of `{name}`")
+    assert section[section.index("| column") :].partition("\n\n")[0].strip() == expected.strip()

@@ -1,14 +1,14 @@
 """The loop computes what Keras's own training computes, in an order that follows from the seed."""
 
-import dataclasses
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pytest
 
-from ablation import datasets, settings
+from ablation.data.images import split, split_point
 from ablation.errors import InputError
+from ablation.settings import check, specs
 
 
 @pytest.fixture
@@ -19,14 +19,14 @@ def spec(schema):
             "small": {"channels": [4, 4, 4, 4], "batch_normalization": "before_relu", "epochs": 2, "batch_size": 8}
         },
     }
-    return settings.model_spec(settings.complete(config, schema), "small")
+    return specs.model_spec(check.validate_and_fill(config, schema), "small")
 
 
 @pytest.fixture
 def modern_spec(modern_config, schema):
-    spec = settings.model_spec(settings.complete(modern_config, schema), "airbench94")
+    spec = specs.model_spec(check.validate_and_fill(modern_config, schema), "airbench94")
     small = {"channels": (4, 8, 8), "precision": "float32", "learning_rate": 0.1, "epochs": 4, "batch_size": 8}
-    return dataclasses.replace(spec, **small)
+    return spec.replace(**small)
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +39,12 @@ def run(spec, data, seed=1):
     """Train and return (weights, history)."""
     import keras
 
-    from ablation import network, training
+    from ablation.training import loop, networks
 
     keras.utils.set_random_seed(seed)
-    to_train, to_validate = datasets.split(*data, spec, seed)
-    model = network.build(spec, to_train[0], 3)
-    history = training.train(model, spec, to_train, to_validate, seed, on_epoch=lambda epoch: None)
+    train_data, val_data = split(*data, spec, seed)
+    model = networks.build_network(spec, train_data[0], 3)
+    history = loop.train(model, spec, train_data, val_data, seed, on_epoch=lambda epoch: None)
     return model.get_weights(), history
 
 
@@ -52,14 +52,14 @@ def test_steps_are_those_of_keras(tensorflow, spec, data):
     """Without dropout, in the same order of images, train_on_batch ends at the same weights."""
     import keras
 
-    from ablation import network
+    from ablation.training import networks
 
-    spec = dataclasses.replace(spec, dropout=(0, 0, 0))
+    spec = spec.replace(dropout=(0, 0, 0))
     weights, history = run(spec, data)
 
     keras.utils.set_random_seed(1)
     images, labels = data
-    model = network.build(spec, images[:45], 3)
+    model = networks.build_network(spec, images[:45], 3)
     losses = []
     for epoch in (1, 2):
         order = np.random.default_rng([1, epoch]).permutation(45)
@@ -88,31 +88,31 @@ def test_without_validation_images_all_are_trained_on(tensorflow, modern_spec, d
 
 def test_a_training_shorter_than_lookahead_is_one_line(tensorflow, modern_spec, data):
     """50 images in batches of 8: 28 steps in 4 epochs."""
-    run(dataclasses.replace(modern_spec, lookahead=28), data)
+    run(modern_spec.replace(lookahead=28), data)
     with pytest.raises(InputError, match="lookahead: 29 is more than the 28 steps of the training"):
-        run(dataclasses.replace(modern_spec, lookahead=29), data)
+        run(modern_spec.replace(lookahead=29), data)
 
 
 def test_modern_steps_are_those_of_keras(tensorflow, modern_spec, data):
     """Without Lookahead, and the images moved beforehand, train_on_batch with Keras's loss ends at the same weights."""
     import keras
 
-    from ablation import augmentation, network
+    from ablation.training import augmentation, networks
 
-    spec = dataclasses.replace(modern_spec, lookahead=0, epochs=2)
+    spec = modern_spec.replace(lookahead=0, epochs=2)
     weights, _ = run(spec, data)
     keras.utils.set_random_seed(1)
     images, labels = data
-    ours = network.build(spec, images, 3)
+    ours = networks.build_network(spec, images, 3)
     model = keras.Sequential(ours.layers)
     model.compile(ours.optimizer, keras.losses.CategoricalCrossentropy(label_smoothing=spec.label_smoothing))
     for epoch in (1, 2):
         order = np.random.default_rng([1, epoch]).permutation(50)
-        moves = augmentation.draw(spec, 1, epoch, 50)
+        offsets = augmentation.sample_augmentation(spec, 1, epoch, 50)
         for at in range(0, 50, 8):
             batch = order[at : at + 8]
-            moved = augmentation.moved(images[batch], moves[batch]).numpy()
-            model.train_on_batch(moved, keras.utils.to_categorical(labels[batch], 3))
+            augmented = augmentation.translate_and_flip(images[batch], offsets[batch]).numpy()
+            model.train_on_batch(augmented, keras.utils.to_categorical(labels[batch], 3))
     for here, there in zip(weights, model.get_weights(), strict=True):
         np.testing.assert_allclose(here, there, rtol=1e-3, atol=1e-4)
 
@@ -120,8 +120,8 @@ def test_modern_steps_are_those_of_keras(tensorflow, modern_spec, data):
 def test_validation_images_are_the_last_ones_or_drawn_by_the_seed(tensorflow, spec, data):
     """Drawn ones are the last of a permutation by the seed; and what validates is not trained on, as NaN shows."""
     images, labels = data
-    by_seed = dataclasses.replace(spec, validation_images="by_seed", epochs=1)
-    last = dataclasses.replace(spec, epochs=1)
+    by_seed = spec.replace(validation_images="by_seed", epochs=1)
+    last = spec.replace(epochs=1)
     for seed in (1, 2):
         shuffled = np.random.default_rng([seed, 0]).permutation(50)
         weights, history = run(last, (images[shuffled], labels[shuffled]), seed)
@@ -135,6 +135,36 @@ def test_validation_images_are_the_last_ones_or_drawn_by_the_seed(tensorflow, sp
     assert np.isfinite(epoch.loss)
     with pytest.raises(InputError, match="the loss is nan"):
         run(by_seed, (poisoned, labels))
+
+
+def test_layers_with_a_schedule_are_told_the_epoch(tensorflow, spec, data):
+    """Any layer with set_epoch, not only PatchWhitening; what it freezes is not trained from then on."""
+    import keras
+
+    from ablation.training import loop, networks
+
+    class FrozenScale(keras.layers.Layer):
+        def build(self, shape):
+            self.scale = self.add_weight(shape=(), initializer="ones")
+
+        def call(self, inputs):
+            return inputs * self.scale
+
+        def set_epoch(self, epoch):
+            values.append(float(self.scale))
+            before, self.scale.trainable = self.scale.trainable, epoch < 3
+            return before != self.scale.trainable
+
+    values = []
+    images, labels = data
+    network = networks.build_network(spec, images, 3)
+    model = keras.Sequential([keras.Input(images.shape[1:]), FrozenScale(), *network.layers])
+    model.compile(optimizer=keras.optimizers.SGD(0.1))
+    model.optimizer.build(model.trainable_variables)
+    loop.train(model, spec.replace(epochs=4), data, (images[:0], labels[:0]), 1, on_epoch=lambda epoch: None)
+    assert len(values) == 4
+    assert values[0] == 1 != values[1] != values[2]
+    assert values[2] == values[3] == float(model.layers[0].scale)
 
 
 def test_history(tensorflow, spec, data):
@@ -169,11 +199,11 @@ def test_a_loss_that_is_no_number_stops(tensorflow, spec, data):
 
 
 def test_a_split_that_leaves_nothing(tensorflow):
-    assert datasets.split_point(50_000, 0.1) == 45_000
-    assert datasets.split_point(50_000, 0) == 50_000
-    for share in (0.6, 1e-17):
+    assert split_point(50_000, 0.1) == 45_000
+    assert split_point(50_000, 0) == 50_000
+    for fraction in (0.6, 1e-17):
         with pytest.raises(InputError, match="leaves one part empty"):
-            datasets.split_point(2, share)
+            split_point(2, fraction)
 
 
 @pytest.mark.parametrize("architecture", ["cifar10_cnn", "airbench"])
@@ -181,41 +211,41 @@ def test_steps_compile_for_a_gpu(spec, modern_spec, data, architecture):
     """XLA, which compiles the steps on a GPU, takes every operation and computes the same."""
     gentle = {"learning_rate": 0.01, "bias_factor": 1.0}  # so that differences of rounding stay small
     spec = {
-        "cifar10_cnn": dataclasses.replace(spec, dropout=(0, 0, 0)),
-        "airbench": dataclasses.replace(modern_spec, **gentle),
+        "cifar10_cnn": spec.replace(dropout=(0, 0, 0)),
+        "airbench": modern_spec.replace(**gentle),
     }[architecture]
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
-        plain, compiled = process.submit(an_epoch_each_way, spec, *data).result()
+        plain, compiled = process.submit(an_epoch_each_way, spec.to_json(), *data).result()
     for ours, expected in zip(compiled, plain, strict=True):
         np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-4)
 
 
 def an_epoch_each_way(spec, images, labels):
-    """Return [losses, right answers, *weights] after an epoch without XLA and one with it; no op determinism here."""
+    """Return [losses, correct predictions, *weights] after an epoch without XLA and one with it, not deterministic."""
     import keras
     import tensorflow
 
-    from ablation import network, training
-    from ablation.optimizers import Lookahead
+    from ablation.training import loop, networks
+    from ablation.training.optimizers.lookahead import Lookahead
 
-    results = []
+    spec, results = specs.ModelSpec.from_json(spec), []
     for jit_compile in (False, True):
         keras.utils.set_random_seed(1)
-        model = network.build(spec, images, 3)
+        model = networks.build_network(spec, images, 3)
         lookahead = Lookahead(model.variables, 2, 14)
-        steps = training.steps_of(
+        steps = loop.make_train_steps(
             model, spec, lookahead, tensorflow.constant(images), tensorflow.constant(labels, "int32"), jit_compile
         )
-        calls = training.calls_of(training.plan(spec, 1, 1, 50), 8)
+        calls = loop.chunk_batches(loop.epoch_order(spec, 1, 1, 50), 8)
         sums = np.sum([list(map(float, steps(call))) for call in calls], axis=0)
         results.append([*sums, *model.get_weights()])
     return results
 
 
 def test_dropout_compiles_for_a_gpu(tensorflow):
-    from ablation.layers import Dropout
+    from ablation.training.layers import FastDropout
 
-    layer = Dropout(0.25, seed=1)
+    layer = FastDropout(0.25, seed=1)
     compiled = tensorflow.function(lambda x: layer(x, training=True), jit_compile=True)
     kept = compiled(tensorflow.ones([64, 33])).numpy() > 0
     assert kept.mean() == pytest.approx(0.75, abs=0.04)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ablation import whitening
+from ablation.data import whitening
 
 
 @pytest.fixture

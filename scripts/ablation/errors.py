@@ -1,17 +1,18 @@
 """The exceptions that a user is meant to see, and how a program shows them."""
 
 import sys
+from collections.abc import Callable
 
 
 class InputError(ValueError):
-    """Something the user gave is wrong. The message is one line: what, where, what to do."""
+    """Something that the user gave is wrong. The message is one line: what, where, what to do."""
 
 
 class Interrupted(Exception):
-    """A signal ended the work at a place from which it can go on. The message is one line."""
+    """A signal ended the work at a point from which it can resume. The message is one line."""
 
 
-def run(main):
+def run(main: Callable[[], None]) -> None:
     """Call `main()`; on a user's mistake, an error of the system or an interruption, exit 1 with one line.
 
     Any other exception is a defect of the program and keeps its traceback.

@@ -1,89 +1,149 @@
-"""Files that are whole or absent."""
+"""Atomic writes, locks, digests, and reading with errors of one line."""
 
 import fcntl
 import glob
 import hashlib
 import json
+import logging
 import os
 import platform
+import shutil
 import tempfile
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import filelock
 import numpy as np
+import numpy.typing as npt
 
 from ablation.errors import InputError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+SETTLED = 2 * 10**9  # ns after which a further change of a file changes its times on any filesystem
+
+logger = logging.getLogger(__name__)
+
 
 @contextmanager
-def replacing(path):
-    """Yield a temporary path beside `path`, with the same suffix; rename it to `path` on success.
+def atomic_write(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path next to `path`, with the same suffix; rename it to `path` on success.
 
-    The bytes are on disk before the rename, so `path` never names half a file. On an
-    exception the temporary file is removed and `path` is as it was. What a killed process left
-    of its own is removed too: a writer that lives has a lock on its temporary file.
+    The bytes are on disk before the rename, so `path` never names half a file. On an exception the temporary file is
+    removed and `path` is as it was. The remains of killed processes are removed too: a live writer locks its temporary
+    file.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f".{glob.escape(path.stem)}.*{glob.escape(path.suffix)}"):
-        with suppress(BlockingIOError, FileNotFoundError), open(left) as file:
+    for abandoned in path.parent.glob(f".{glob.escape(path.stem)}.*{glob.escape(path.suffix)}"):
+        with suppress(BlockingIOError, FileNotFoundError), open(abandoned) as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            left.unlink()
+            abandoned.unlink()
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
     temporary = Path(name)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield temporary
-        temporary.chmod(0o666 & ~_umask())
+        with suppress(OSError):  # some network and FAT filesystems have no modes to change
+            temporary.chmod(0o666 & ~_umask())
         with open(temporary, "rb+") as written:
             os.fsync(written.fileno())
         temporary.replace(path)
     except OSError as error:
-        error.filename = str(path)  # a full disk has no name otherwise
+        if error.filename in (None, name, temporary):  # a full disk has no name
+            error.filename = str(path)
         raise
     finally:
         temporary.unlink(missing_ok=True)
         os.close(handle)
 
 
-@contextmanager
-def held(lock, what, say):
-    """Hold the lock file `lock` in the context: no two processes are in it at once.
-
-    Where another has it, `say` is called with a line on `what` and who has it, and this one waits.
-    The system frees the lock of a process that dies, however it dies.
-    """
-    lock = Path(lock)
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    held = filelock.FileLock(lock)
-    try:
-        held.acquire(blocking=False)
-    except filelock.Timeout:
-        say(f"{what}: {lock.read_text().strip() or 'another process'} is at it; waiting for it to end")
-        held.acquire()
-    try:
-        lock.write_text(f"process {os.getpid()} on {platform.node()}\n")
-        yield
-    finally:
-        lock.unlink(missing_ok=True)
-        held.release()
-
-
-def _umask():
+def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
 
 
-def sha256_of(path):
-    """Return the SHA-256 of a file, as 64 lower-case hexadecimal digits."""
+@contextmanager
+def exclusive_lock(path: str | Path, what: object) -> Iterator[None]:
+    """Hold the lock file `path` in the context: no two processes are in it at once.
+
+    While another process holds it, a line on `what` and that process is logged, and this one waits. The system frees
+    the lock of a process that dies, however it dies. The file stays: removing it would let two waiting processes lock
+    two files of the same name.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(path)
+    try:
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
+        with suppress(FileNotFoundError):
+            logger.info(f"{what}: {path.read_text().strip() or 'another process'} holds the lock; waiting")
+        lock.acquire()
+    try:
+        path.write_text(f"process {os.getpid()} on {platform.node()}\n")
+        yield
+        path.write_text("")
+    finally:
+        lock.release()
+
+
+def link_or_copy(source: str | Path, target: str | Path) -> None:
+    """Make `target` a hard link to the file `source`, or a copy where the filesystem has no links."""
+    source, target = Path(source), Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        with atomic_write(target) as temporary:
+            shutil.copyfile(source, temporary)
+
+
+def file_digest(path: str | Path) -> str:
+    """Return the SHA-256 of a file, as 64 lowercase hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def digest_of(*arrays):
-    """Return the SHA-256 of arrays, their shapes and dtypes included, as 64 lower-case hexadecimal digits."""
+def cached_file_digest(path: str | Path, cache: str | Path) -> str:
+    """Return `file_digest(path)`, from the JSON file `cache` if it was computed before and the file is unchanged since.
+
+    A file counts as unchanged if size, inode and both times (of content and of status) are the same. One that changed
+    less than two seconds ago is not remembered, as the next change might not show in its times. A cache that cannot be
+    read or written costs only time.
+    """
+    entry, now = _file_status(path), time.time_ns()
+    known: dict[str, Any] = {}
+    with suppress(InputError, OSError):
+        known = read_json(cache)
+    key = str(Path(path).absolute())
+    if isinstance(known.get(key), dict) and known[key] == {**entry, "sha256": known[key].get("sha256")}:
+        return known[key]["sha256"]
+    digest = file_digest(path)
+    if now - max(entry["mtime_ns"], entry["ctime_ns"]) > SETTLED:
+        with suppress(OSError):
+            write_json(cache, {**known, key: {**entry, "sha256": digest}})
+    return digest
+
+
+def _file_status(path: str | Path) -> dict[str, int]:
+    status = os.stat(path)
+    return {
+        "size": status.st_size,
+        "mtime_ns": status.st_mtime_ns,
+        "ctime_ns": status.st_ctime_ns,
+        "inode": status.st_ino,
+    }
+
+
+def array_digest(*arrays: np.ndarray) -> str:
+    """Return the SHA-256 of arrays, their shapes and dtypes included, as 64 lowercase hexadecimal digits."""
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
@@ -91,60 +151,65 @@ def digest_of(*arrays):
     return digest.hexdigest()
 
 
-def write_text(path, text):
-    """Write `text` as UTF-8, whole or not at all."""
-    with replacing(path) as temporary:
+def write_text(path: str | Path, text: str) -> None:
+    """Write `text` as UTF-8, completely or not at all."""
+    with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path, value):
-    """Write `value` as indented JSON with a final newline, whole or not at all."""
+def write_json(path: str | Path, value: Any) -> None:
+    """Write `value` as indented JSON with a final newline, completely or not at all."""
     write_text(path, json.dumps(value, indent=2) + "\n")
 
 
-def write_npz(path, **arrays):
-    """Write arrays as an uncompressed npz, whole or not at all."""
-    with replacing(path) as temporary:
-        np.savez(temporary, **arrays)
+def write_npz(path: str | Path, **arrays: npt.ArrayLike) -> None:
+    """Write arrays as an uncompressed npz, completely or not at all."""
+    with atomic_write(path) as temporary:
+        np.savez(temporary, **arrays)  # type: ignore[arg-type]  # no array is named allow_pickle
 
 
-def read_npz(path, *keys):
-    """Return the arrays `keys` of an npz file, in that order.
-
-    Raises InputError for a file that is missing, cut short, not an npz, without one of
-    the keys, or with a pickled (object) array.
-    """
+@contextmanager
+def _one_line(path: str | Path, kind: str) -> Iterator[None]:
+    """Turn what reading a broken file raises into an InputError of one line."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            missing = [key for key in keys if key not in archive]
-            if missing:
-                found = ", ".join(archive.files) or "nothing"
-                raise InputError(f"{path}: has no array '{missing[0]}'; it holds {found}")
-            return [archive[key] for key in keys]
-    except InputError:
-        raise
+        yield
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except PermissionError:
+    except (InputError, PermissionError, MemoryError, ImportError):
         raise
-    except Exception as error:  # what a broken file raises depends on where it is broken
-        raise InputError(f"{path}: not a whole npz file ({error}); make it anew") from None
+    except Exception as error:  # depends on where the file is broken
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: truncated or corrupt {kind} ({reason}); delete it and run again") from None
 
 
-def read_images(path, part, digest):
-    """Return (images, labels) of `part`, "train" or "test", of an npz, and the digest in the file `digest`.
+def read_json(path: str | Path) -> dict[str, Any]:
+    """Return the object in a JSON file. Raises InputError if it is missing, truncated, or anything but an object."""
+    with _one_line(path, "JSON"):
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+        if not isinstance(value, dict):
+            raise ValueError("not an object")
+        return value
 
-    Raises InputError as `read_npz` does, and where the arrays are not those that the digest was taken of.
+
+def read_csv(path: str | Path, **options: Any) -> "pd.DataFrame":
+    """Return the table in a CSV file; options are those of pandas.read_csv.
+
+    Raises InputError if it is missing, empty, or no table.
     """
-    images, labels = read_npz(path, f"x_{part}", f"y_{part}")
-    expected = Path(digest).read_text().strip()
-    if digest_of(images, labels) != expected:
-        raise InputError(f"{path}: its {part} images are not those that {digest} stands for; delete both and run again")
-    return images, labels, expected
+    import pandas as pd
+
+    with _one_line(path, "CSV"):
+        return pd.read_csv(path, **options)
 
 
-def write_images(path, train_digest, test_digest, **arrays):
-    """Write x_train, y_train, x_test, y_test and whatever else as an npz, and the digests of the two parts."""
-    write_npz(path, **arrays)
-    for part, digest in (("train", train_digest), ("test", test_digest)):
-        write_text(digest, digest_of(arrays[f"x_{part}"], arrays[f"y_{part}"]) + "\n")
+def read_npz(path: str | Path, *keys: str) -> list[np.ndarray]:
+    """Return the arrays `keys` of an npz file, in that order.
+
+    Raises InputError for a file that is missing, truncated, not an npz, without one of the keys, or with a pickled
+    (object) array.
+    """
+    with _one_line(path, "npz"), np.load(path, allow_pickle=False) as archive:
+        missing = [key for key in keys if key not in archive]
+        if missing:
+            raise InputError(f"{path}: has no array '{missing[0]}'; it holds {', '.join(archive.files) or 'nothing'}")
+        return [archive[key] for key in keys]

@@ -1,0 +1,151 @@
+"""Keys: short digests of everything that decides a result.
+
+A result lives in a folder that is named by its key, or is a file that bears its key near its beginning. So what is on
+disk says by itself what it was made from, whatever its name, its time or its neighbors say.
+"""
+
+import ast
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+
+from ablation.errors import InputError
+
+LIBRARY = Path(__file__).parent
+KEY_DIGITS = 16  # hexadecimal, of a SHA-256: enough to tell apart any number of results that a disk can hold
+BEGINNING = 4096  # bytes of a file within which its key stands
+# Modules that change no number: how files are written, settings handed on, results found, GPUs shared, states kept.
+NEUTRAL = {
+    "ablation.errors",
+    "ablation.files",
+    "ablation.keys",
+    "ablation.logs",
+    "ablation.plan",
+    "ablation.report.outputs",
+    "ablation.settings.specs",
+    "ablation.training.checkpoint",
+    "ablation.training.gpus",
+    "ablation.training.provenance",
+}
+
+
+def key_of(made_from: dict) -> str:
+    """Return the key of a result, KEY_DIGITS hexadecimal digits.
+
+    made_from: everything that decides the result, by name, as JSON has it; the order of its entries means nothing.
+    """
+    canonical = json.dumps(made_from, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:KEY_DIGITS]
+
+
+def bears(path: Path, key: str | None) -> bool:
+    """Tell whether a file bears a key near its beginning; a file that is absent bears none, and no file bears None."""
+    if key is None:
+        return False
+    try:
+        with open(path, "rb") as file:
+            return key.encode() in file.read(BEGINNING)
+    except OSError:
+        return False
+
+
+def run_digests(study: dict, results: Path) -> dict[str, dict[str, str | None]]:
+    """Return digests of the metrics.json of all runs, by model and seed (text); None for one to be made again.
+
+    study: as plan.Plan.study. A run is to be made again where its metrics.json is absent or bears another key than the
+    planned one, where a file next to it is absent, or where its training was made again since and may have come out
+    with other bits, as on a GPU.
+    """
+    return {
+        model: {seed: _run_digest(study, results, model, seed) for seed in by_seed}
+        for model, by_seed in study["evaluations"].items()
+    }
+
+
+def _run_digest(study: dict, results: Path, model: str, seed: str) -> str | None:
+    folder = results / f"runs/{model}/seed{seed}"
+    training = results / f"trainings/{study['trainings'][model]}/seed{seed}/training.json"
+    try:
+        metrics = (folder / "metrics.json").read_bytes()
+        weights = json.loads(training.read_bytes())["weights_digest"] if training.exists() else ""
+    except (OSError, ValueError, KeyError):
+        return None
+    there = all((folder / name).exists() for name in ("history.csv", "predictions.npz"))
+    same = all(text.encode() in metrics for text in (study["evaluations"][model][seed], weights))
+    return hashlib.sha256(metrics).hexdigest() if there and same else None
+
+
+def code_of(*modules: str) -> dict:
+    """Return what the code of modules is, as an entry of what a result is made from.
+
+    modules: dotted names in this package. What counts is the syntax, without comments and docstrings, of these and of
+    all modules of the package that they import, save those of NEUTRAL.
+
+    Returns {"modules": their names, "syntax": a digest}.
+    """
+    pending, syntax = list(modules), {}
+    while pending:
+        name = pending.pop()
+        if name not in syntax and name not in NEUTRAL:
+            syntax[name], imports = _read(name)
+            pending += imports
+    return {"modules": list(modules), "syntax": key_of(syntax)}
+
+
+def check_code(made_from: dict) -> None:
+    """Raise InputError where the code on disk is no longer what `made_from` was planned with.
+
+    Comes after the import of what computes: code that is edited later is not the code that runs.
+    """
+    if code_of(*made_from["code"]["modules"]) != made_from["code"]:
+        raise InputError("the code has changed since this job was planned; run snakemake again")
+
+
+@cache
+def _read(name: str) -> tuple[str, tuple[str, ...]]:
+    """Return a digest of a module's syntax, and the names of the modules of this package that it imports."""
+    file = _file(name)
+    if file is None:
+        raise InputError(f"{name}: no such module in {LIBRARY}")
+    tree = ast.parse(file.read_bytes())
+    imports = {name.rpartition(".")[0]} - {""}  # importing a module runs the packages that it is in
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imports |= {alias.name for alias in node.names if alias.name.partition(".")[0] == "ablation"}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] == "ablation":
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            imports |= {node.module, *(module for module in inner if _file(module))}
+    return hashlib.sha256(repr(_syntax(tree)).encode()).hexdigest(), tuple(sorted(imports))
+
+
+def _file(name: str) -> Path | None:
+    """Return the file of a module of this package; None where there is none."""
+    path = LIBRARY.joinpath(*name.split(".")[1:])
+    for file in (path / "__init__.py", path.with_suffix(".py")):
+        if file.is_file():
+            return file
+    return None
+
+
+def _syntax(node):
+    """Return the syntax below a node of `ast` as nested lists: the same for every version of Python that can read it.
+
+    Fields that are empty are left out, since newer versions have more of them (`ast.dump` shows these).
+    """
+    if isinstance(node, list):
+        return [_syntax(entry) for entry in node]
+    if not isinstance(node, ast.AST):
+        return node
+    fields = dict(ast.iter_fields(node))
+    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and _is_text(node.body[:1]):
+        fields["body"] = node.body[1:]  # without the docstring
+    return [type(node).__name__, *([key, _syntax(value)] for key, value in fields.items() if value not in (None, []))]
+
+
+def _is_text(body: list) -> bool:
+    """Tell whether a body of one statement is a text, as a docstring is."""
+    match body:
+        case [ast.Expr(value=ast.Constant(value=str()))]:
+            return True
+    return False

@@ -1,0 +1,143 @@
+"""What a study is made of, by key, and how much of it is on disk. Known before anything runs.
+
+data/{key}/           images.npz or zca.npz, and a record of what it was made from
+trainings/{key}/seed{n}/  model.keras, history.csv, training.json
+runs/{model}/seed{n}/ the same by the model's name, and its evaluation: predictions.npz, metrics.json
+figures/, report/     by name; each file bears the key of what it was made from
+"""
+
+from functools import cached_property
+from pathlib import Path
+
+from ablation import files
+from ablation.errors import InputError
+from ablation.keys import code_of, key_of, run_digests
+from ablation.settings import specs, words
+
+TRAINING_FILES = ("model.keras", "history.csv", "training.json")
+RUN_FILES = (*TRAINING_FILES, "predictions.npz", "metrics.json")
+
+
+class Plan:
+    """The parts of a study and their keys.
+
+    config: a completed one; schema: its schema; results: the folder that everything below is relative to; cache: a file
+    that remembers digests of the user's own files.
+
+    source: the user's file that the dataset is read from; None where it is downloaded or comes with a package.
+    images, whitened: what both files of images are made from. trainings: the same by model, evaluations: by model and
+    seed; all as `keys.key_of` takes it.
+    """
+
+    def __init__(self, config: dict, schema: dict, results: Path, cache: Path) -> None:
+        self.config, self.results = config, Path(results)
+        dataset, limits, device = config["dataset"], config["limits"], config["training"]["device"]
+        self.source: str | None = dataset["archive"] or dataset["path"]
+        self.is_downloaded = dataset["name"] == "cifar10" and self.source is None
+        source_digest = config["download"]["sha256"] if self.is_downloaded else None
+        if self.source:
+            if not Path(self.source).is_file():
+                key = "archive" if dataset["archive"] else "path"
+                raise InputError(f"dataset.{key}: no such file '{self.source}'")
+            source_digest = files.cached_file_digest(self.source, cache)
+        self.images = {
+            "dataset": dataset["name"],
+            "source": source_digest,
+            "shuffle_seed": dataset["shuffle_seed"],
+            "code": code_of(f"ablation.data.datasets.{dataset['name']}"),
+        }
+        self.whitened = {
+            "images": self.images,
+            "epsilon": config["whitening"]["epsilon"],
+            "holdout": specs.whitening_holdout(config),
+            "code": code_of("ablation.data.whitening"),
+        }
+        self.trainings, self.evaluations = {}, {}
+        for name, model in config["models"].items():
+            network = f"ablation.training.networks.{model['architecture']}"
+            self.trainings[name] = {
+                "data": self.whitened if model["input"] == "zca" else self.images,
+                "train_images": limits["train_images"],
+                "spec": specs.key_settings(config, name, schema),
+                "device": device,
+                "code": code_of(
+                    "ablation.training.run",
+                    network,
+                    f"ablation.training.optimizers.{model['optimizer']}",
+                    f"ablation.training.schedules.{model['schedule']}",
+                ),
+            }
+            evaluation = {
+                "model": name,
+                "training": key_of(self.trainings[name]),
+                "test_images": limits["test_images"],
+                "test_time_augmentation": model["test_time_augmentation"],
+                "code": code_of("ablation.training.evaluate", network),
+            }
+            self.evaluations[name] = {seed: evaluation | {"seed": seed} for seed in config["seeds"]}
+
+    @cached_property
+    def training_keys(self) -> dict[str, str]:
+        """The key of each model's training; models that train alike share one."""
+        return {name: key_of(made_from) for name, made_from in self.trainings.items()}
+
+    @cached_property
+    def images_path(self) -> str:
+        """The file of the images as they are, below the results."""
+        return f"data/{key_of(self.images)}/images.npz"
+
+    @cached_property
+    def whitened_path(self) -> str:
+        """The file of the whitened images, below the results."""
+        return f"data/{key_of(self.whitened)}/zca.npz"
+
+    def data_path(self, model: str) -> str:
+        """Return the file of the images that a model sees, below the results."""
+        return self.whitened_path if self.config["models"][model]["input"] == "zca" else self.images_path
+
+    def training_path(self, model: str, seed: int) -> str:
+        """Return the folder of a model's training, below the results."""
+        return f"trainings/{self.training_keys[model]}/seed{seed}"
+
+    def models_trained_as(self, key: str) -> list[str]:
+        """Return the models whose training has a key, in the order of the config."""
+        return [name for name, other in self.training_keys.items() if other == key]
+
+    def is_trained(self, key: str, seed: int) -> bool:
+        """Tell whether a training is on disk, complete."""
+        return all((self.results / f"trainings/{key}/seed{seed}" / name).exists() for name in TRAINING_FILES)
+
+    @cached_property
+    def study(self) -> dict:
+        """What the tables, figures and report need to know before they look at a result; study.json holds it."""
+        study = {
+            "facts": words.study_facts(self.config),
+            "images": self.images_path,
+            "whitened": self.whitened_path if "zca" in {m["input"] for m in self.config["models"].values()} else None,
+            "trainings": self.training_keys,
+            "evaluations": {
+                name: {str(seed): key_of(made_from) for seed, made_from in by_seed.items()}
+                for name, by_seed in self.evaluations.items()
+            },
+        }
+        return {"key": key_of(study), **study}
+
+    @cached_property
+    def runs(self) -> dict[str, dict[str, str | None]]:
+        """The digests of the runs that are on disk, as `run_digests` returns them."""
+        return run_digests(self.study, self.results)
+
+    def is_evaluated(self, model: str, seed: int) -> bool:
+        """Tell whether the run under a model's name is the one that is planned."""
+        return self.runs[model][str(seed)] is not None
+
+    def notes(self) -> list[str]:
+        """Return a line for the user where files are gone that nothing needs any more, though somebody may."""
+        finished = all(digest for by_seed in self.runs.values() for digest in by_seed.values())
+        expected = {self.data_path(model) for model in self.trainings} if finished else set()
+        for model, by_seed in self.evaluations.items():
+            for seed in filter(lambda seed: self.is_evaluated(model, seed), by_seed):
+                expected |= {f"{self.training_path(model, seed)}/{name}" for name in TRAINING_FILES}
+        gone = [str(self.results / name) for name in sorted(expected) if not (self.results / name).exists()]
+        what = f"{len(gone)} files of finished runs are gone, such as {gone[0]}" if gone else ""
+        return [f"note: {what}; snakemake with the name of one makes it again"] if gone else []

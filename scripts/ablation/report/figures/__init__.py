@@ -1,0 +1,73 @@
+"""The figures of a study, one file each: what it shows, as literals that are read without importing it; how to draw it.
+
+A file of a figure has
+
+    its docstring   the title, one line
+    SCOPE           "study", "model" (one figure per model) or "whitening"
+    CATEGORY        of Snakemake's report
+    CAPTION, ALT    of the page and of Snakemake's report; {model} in ALT is the model's name
+    ORDER           its place among those of its scope
+    NEEDS           optional: shown only where the study has "comparisons" or "validation" images
+    WIDE            optional: True for the full width of the page
+
+and `draw(study)`, or `draw(study, model)` with the scope "model", which returns the figure.
+"""
+
+import ast
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ablation.files import atomic_write
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ablation.report.study import Study
+
+
+@dataclass(frozen=True)
+class FigureInfo:
+    """What a figure shows: the literals of its file, by the same names."""
+
+    title: str
+    scope: str
+    category: str
+    caption: str
+    alt: str
+    order: int
+    needs: str = ""
+    wide: bool = False
+
+
+@cache
+def catalogue() -> dict[str, FigureInfo]:
+    """Return what every figure shows, by the name of its file, in the order of the page."""
+    found = {}
+    for path in Path(__file__).parent.glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        literals = {
+            statement.targets[0].id.lower(): ast.literal_eval(statement.value)
+            for statement in tree.body
+            if isinstance(statement, ast.Assign)
+            and isinstance(statement.targets[0], ast.Name)
+            and statement.targets[0].id.lower() in FigureInfo.__annotations__
+        }
+        if literals:
+            found[path.stem] = FigureInfo(title=(ast.get_docstring(tree) or "").rstrip("."), **literals)
+    scopes = ["study", "model", "whitening"]
+    return dict(sorted(found.items(), key=lambda entry: (scopes.index(entry[1].scope), entry[1].order, entry[0])))
+
+
+def draw(name: str, study: "Study", model: str | None = None) -> "Figure":
+    """Return the figure `name` of a study, or of one of its models."""
+    module = import_module(f"ablation.report.figures.{name}")
+    return module.draw(study) if model is None else module.draw(study, model)
+
+
+def save(figure: "Figure", path: str | Path, key: str) -> None:
+    """Write a figure as PNG, atomically, with `key` as its text chunk "Source", near the beginning of the file."""
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, format="png", metadata={"Source": key})

@@ -1,0 +1,23 @@
+"""Accuracy by epoch."""
+
+from matplotlib.figure import Figure
+
+from ablation.report.figures.style import learning_curves
+from ablation.report.study import Study
+
+SCOPE = "model"
+CATEGORY = "Learning curves"
+ORDER = 2
+ALT = "Training and validation accuracy of {model} by epoch"
+CAPTION = (
+    "Accuracy by epoch: on the training images (with dropout and augmentation, averaged over the epoch), and on the"
+    " validation images (without, at its end) where there are any. A line is the mean over seeds, its band goes from"
+    " the lowest seed to the highest."
+)
+
+
+def draw(study: Study, model: str) -> Figure:
+    """Return a figure of accuracy and val_accuracy by epoch, as fractions."""
+    figure, axes = learning_curves(study.histories(model), "accuracy", model)
+    axes.set(ylabel="accuracy", ylim=(None, 1))
+    return figure

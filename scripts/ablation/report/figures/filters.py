@@ -1,0 +1,32 @@
+"""Filters of the whitening."""
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from ablation.report.figures.style import IMAGE_STYLE
+from ablation.report.study import Study
+
+SCOPE = "whitening"
+CATEGORY = "Whitening"
+ORDER = 2
+ALT = "Filters that make the whitened center pixel, by channel"
+CAPTION = (
+    "The filters that make the three channels of the whitened center pixel: the pixel itself, minus its surroundings."
+    " Gray is zero."
+)
+RADIUS = 5  # pixels about the center that are shown; the filters are zero beyond
+
+
+def draw(study: Study) -> Figure:
+    """Return a figure of the filters that make the whitened center pixel, one per channel."""
+    filters = study.whitening.filters
+    rows, columns = (slice(max(side // 2 - RADIUS, 0), side // 2 + RADIUS + 1) for side in filters.shape[1:3])
+    with matplotlib.rc_context(IMAGE_STYLE):
+        figure = Figure(figsize=(7.2, 2.6))
+        panels = figure.subplots(1, len(filters))
+        for axes, channel, name in zip(panels, filters[:, rows, columns], ("red", "green", "blue"), strict=True):
+            axes.imshow(0.5 + 0.5 * channel / np.abs(channel).max())
+            axes.set_title(name)
+            axes.axis("off")
+    return figure

@@ -1,0 +1,174 @@
+"""The report: one HTML page that needs nothing else."""
+
+import base64
+from collections.abc import Iterable
+
+import jinja2
+import pandas as pd
+
+from ablation.report import statistics
+from ablation.report.figures import catalogue
+from ablation.report.statistics import BETTER, SAME, TOO_FEW, WORSE
+from ablation.report.study import Study
+from ablation.report.table import COLUMNS, duration, features, percent, points, records
+
+
+def render(template: str, study: Study, figures: dict[str, bytes], key: str) -> str:
+    """Return the report as HTML.
+
+    template: text of the Jinja2 template; figures: PNG bytes by the name of the file, without its suffix; key: of
+    everything that the report is made from, which stands near its beginning.
+    """
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["duration"] = duration
+    environment.filters["numbers"] = lambda numbers: " or ".join(f"{number:,}" for number in numbers)
+    environment.filters["points"] = points
+    environment.filters["p"] = lambda p: "< 0.0001" if p < 0.0001 else f"{p:.4f}"
+    environment.filters["base64"] = lambda content: base64.b64encode(content).decode()
+    table, comparisons, metrics = study.accuracies, study.comparisons, study.metrics
+    per_run = pd.DataFrame(metrics)
+    families = dict(list(comparisons.groupby("family")))
+    images = {part: sorted(set(per_run[f"{part}_images"])) for part in ("train", "validation", "test")}
+    shown = features(table) | ({"validation"} if images["validation"] != [0] else set())
+    by_scope = {
+        scope: {name: info for name, info in catalogue().items() if info.scope == scope and info.needs in shown}
+        for scope in ("study", "model", "whitening")
+    }
+    distinct = {
+        name: sorted(set(per_run[name].dropna()))
+        for name in ("device", "precision", "machine", "git_revision", "train_digest", "test_digest", "training_code")
+    }
+    return environment.from_string(template).render(
+        key=key,
+        study=study.facts,
+        seeds=sorted(study.seeds),
+        summary=summary(table, comparisons, study.baseline, metrics[0]["test_images"]),
+        columns=[column for column in COLUMNS if column.heading and column.page and column.needs in shown],
+        rows=records(table),
+        families={name: records(family) for name, family in families.items()},
+        seeds_needed={name: statistics.seeds_needed(len(family)) for name, family in families.items()},
+        augmentations=sorted(set(table["test_time_augmentation"]) - {"none"}),
+        figures=figures,
+        catalogue=by_scope,
+        images=images,
+        distinct=distinct,
+        finished=(per_run["finished"].min(), per_run["finished"].max()),
+        seconds=per_run.drop_duplicates("weights_digest")["seconds"].sum(),  # models that train alike share a training
+        versions=sorted({f"{name} {version}" for run in metrics for name, version in run["versions"].items()}),
+    )
+
+
+def summary(table: pd.DataFrame, comparisons: pd.DataFrame, baseline: str, test_images: int) -> list[str]:
+    """Return what the study shows, and what it doesn't, as a list of sentences.
+
+    table: DataFrame of table.COLUMNS; comparisons: of statistics.COLUMNS; test_images: their number.
+    """
+    families = dict(list(comparisons.groupby("family")))
+    if not families:
+        return [_best_model_sentence(table, test_images)]
+    against, pairs = families["baseline"], families["pairs"]
+    if table["seeds"].iloc[0] == 1:
+        rest = _one_seed_sentences(against, baseline)
+    elif (against["verdict"] == TOO_FEW).all():
+        rest = _too_few_seeds_sentences(against, baseline)
+    else:
+        rest = [*_verdict_sentences(against, baseline), *_ranking_sentences(table.iloc[0]["model"], pairs)]
+    return [_best_model_sentence(table, test_images), *rest]
+
+
+def _best_model_sentence(table: pd.DataFrame, test_images: int) -> str:
+    best = table.iloc[0]
+    accuracy = f"{percent(best['test_accuracy'])}% of {test_images:,} test images"
+    interval = f"{percent(best['population_low'])} to {percent(best['population_high'])}%"
+    if best["seeds"] == 1:
+        about = f"one seed; 95% interval of this network on new images: {interval}"
+    else:
+        about = f"mean of {best['seeds']} seeds; 95% interval of the mean over seeds and new images: {interval}"
+    if len(table) == 1:
+        return f"{best['model']} classifies {accuracy} correctly ({about})."
+    first = _listed(table.loc[table["test_accuracy"] == best["test_accuracy"], "model"])
+    return (
+        f"The highest accuracy of {len(table)} models is that of {first}: {accuracy} ({about})."
+        f" Being the highest of {len(table)}, it is likely to be somewhat too high."
+    )
+
+
+def _one_seed_sentences(against: pd.DataFrame, baseline: str) -> list[str]:
+    apart = _with_points(against[against["mcnemar_p_holm"] < statistics.ALPHA])
+    return [
+        "With one seed per model nothing is known about what another seed would give, so no model is said to be"
+        f" better or worse. {_seeds_needed_sentence(against)}",
+        f"McNemar's test distinguishes these trained networks from that of the baseline, {baseline}, on new images:"
+        f" {apart or 'none'}. That says nothing about other seeds.",
+    ]
+
+
+def _too_few_seeds_sentences(against: pd.DataFrame, baseline: str) -> list[str]:
+    sentences = [
+        f"{against['seeds'].iloc[0]} seeds are too few to say which models differ from the baseline, {baseline}: a"
+        f" permutation test over them can give no p below {against['min_attainable_p'].iloc[0]:.2g}."
+        f" {_seeds_needed_sentence(against)}"
+    ]
+    apart = against[(against["low"] > 0) | (against["high"] < 0)]
+    if len(apart):
+        sentences.append(
+            "Candidates for a difference, as their interval alone, without any correction, excludes zero:"
+            f" {_with_points(apart)}."
+        )
+    return sentences
+
+
+def _seeds_needed_sentence(against: pd.DataFrame) -> str:
+    tests = len(against)
+    comparisons = f"These {tests} comparisons need" if tests > 1 else "This comparison needs"
+    return f"{comparisons} at least {statistics.seeds_needed(tests)} seeds."
+
+
+def _verdict_sentences(against: pd.DataFrame, baseline: str) -> list[str]:
+    sentences = []
+    for verdict, words in (
+        (BETTER, "Better than the baseline"),
+        (WORSE, "Worse than the baseline"),
+        (SAME, f"With {against['seeds'].iloc[0]} seeds not distinguishable from the baseline"),
+    ):
+        models = against[against["verdict"] == verdict]
+        if len(models):
+            sentences.append(f"{words}, {baseline}: {_with_points(models)}.")
+    only_here = against[(against["verdict"] != SAME) & (against["population_verdict"] == SAME)]
+    if len(only_here):
+        sentences.append(f"Shown for these test images only, not for new ones: {_with_points(only_here)}.")
+    low, high = (f"{100 * against['min_detectable_effect'].agg(end):.1f}" for end in ("min", "max"))
+    size = f"{low} points" if low == high else f"{low} to {high} points, depending on the variant,"
+    sentences.append(
+        f"A true difference from the baseline of less than {size} is found with less than"
+        f" {100 * statistics.POWER:.0f}% power; more seeds find smaller ones."
+    )
+    return sentences
+
+
+def _ranking_sentences(best: str, pairs: pd.DataFrame) -> list[str]:
+    with_best = pairs[(pairs["model"] == best) | (pairs["reference"] == best)]
+    if (with_best["verdict"] == TOO_FEW).all():
+        return [
+            f"Ranking all models takes {len(pairs)} comparisons and at least"
+            f" {statistics.seeds_needed(len(pairs))} seeds."
+        ]
+    same = with_best[with_best["verdict"] == SAME]
+    others = same["model"].where(same["model"] != best, same["reference"])
+    if len(others):
+        return [f"Not distinguishable from the best, {best}: {_listed(others)}."]
+    return [f"{best} is better than every other model on these images, of {len(pairs)} comparisons."]
+
+
+def _with_points(rows: pd.DataFrame) -> str:
+    """Return the models of some comparisons with their differences, largest first, as a list in a sentence."""
+    ordered = rows.sort_values("difference", ascending=False, kind="stable")
+    return _listed(f"{row.model} ({points(row.difference)} points)" for row in ordered.itertuples())
+
+
+def _listed(words: Iterable[str]) -> str:
+    """Return words as a list in a sentence."""
+    *first, last = list(words) or [""]
+    return f"{', '.join(first)} and {last}" if first else last

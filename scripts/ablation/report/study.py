@@ -1,0 +1,174 @@
+"""A finished study as tables, figures and report read it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ablation import files
+from ablation.errors import InputError
+from ablation.report.outputs import Outputs
+
+Frames = list[pd.DataFrame]
+# Of accuracy.csv and comparisons.csv: never numbers, whatever they look like.
+TEXT_COLUMNS = ["family", "model", "reference", "changes", "test_time_augmentation", "verdict", "population_verdict"]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Of the runs of one model: probabilities, (seeds, images, classes) float16; predicted, (seeds, images) labels."""
+
+    probabilities: np.ndarray
+    predicted: np.ndarray
+
+
+@dataclass(frozen=True)
+class Whitening:
+    """Test images, (n, height, width, channels): uint8, and whitened as float32; their (n,) labels; and the ZCA.
+
+    filters: of the center pixel, (channels, height, width, channels) float32; eigenvalues: (d,) float64, largest
+    first; epsilon: what was added to them.
+    """
+
+    images: np.ndarray
+    whitened: np.ndarray
+    labels: np.ndarray
+    filters: np.ndarray
+    eigenvalues: np.ndarray
+    epsilon: float
+
+
+class Study:
+    """The results of a study, each read when it is asked for and checked to be what the study was planned with.
+
+    facts: what tables and report say about the study besides results, as `settings.words.study_facts` returns it.
+    models, seeds: in the order of the config. outputs: the keys of figures, tables and report.
+    """
+
+    def __init__(self, study: dict, results: Path) -> None:
+        self.results, self._study = Path(results), study
+        self.facts: dict = study["facts"]
+        self.models: list[str] = list(study["facts"]["models"])
+        self.seeds: list[int] = study["facts"]["seeds"]
+        self.baseline: str = study["facts"]["baseline"]
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Study":
+        """Return the study of a study.json, which is in the folder `report` of the results."""
+        return cls(files.read_json(path), Path(path).parents[1])
+
+    @cached_property
+    def outputs(self) -> Outputs:
+        """The keys of figures, tables and report."""
+        return Outputs(self._study, self.results)
+
+    def run_path(self, model: str, seed: int, name: str) -> Path:
+        """Return a file of a run."""
+        return self.results / f"runs/{model}/seed{seed}/{name}"
+
+    def folders(self) -> set[Path]:
+        """Return the folders of data, trainings and runs that the study refers to."""
+        data = {self.results / path for path in (self._study["images"], self._study["whitened"]) if path}
+        return {path.parent for path in data} | {
+            self.results / folder
+            for model, key in self._study["trainings"].items()
+            for seed in self.seeds
+            for folder in (f"trainings/{key}/seed{seed}", f"runs/{model}/seed{seed}")
+        }
+
+    def metrics_of(self, model: str) -> list[dict]:
+        """Return the metrics.json of a model's runs, one per seed.
+
+        Raises InputError for one that is not of the run that the study was planned with, and as `files.read_json`.
+        """
+        return [self._metrics_of_run(model, seed) for seed in self.seeds]
+
+    @cached_property
+    def metrics(self) -> list[dict]:
+        """The metrics.json of all runs, by model, then by seed."""
+        return [run for model in self.models for run in self.metrics_of(model)]
+
+    def _metrics_of_run(self, model: str, seed: int) -> dict:
+        path = self.run_path(model, seed, "metrics.json")
+        metrics = files.read_json(path)
+        if metrics.get("key") != self._study["evaluations"][model][str(seed)]:
+            raise InputError(f"{path}: is of other settings, data or code than the study; run snakemake again")
+        return metrics
+
+    def predictions(self, model: str) -> Predictions:
+        """Return the predictions of a model's runs.
+
+        Raises InputError where a file does not match its digest in metrics.json or is of other test images than the
+        study's, and as `files.read_npz`.
+        """
+        runs = []
+        for seed in self.seeds:
+            probabilities, predicted, labels = self._read_predictions(model, seed)
+            if not np.array_equal(labels, self.labels):
+                path = self.run_path(model, seed, "predictions.npz")
+                raise InputError(f"{path}: is of other test images than those of {self.baseline}; delete it, run again")
+            runs.append((probabilities, predicted))
+        return Predictions(*map(np.stack, zip(*runs, strict=True)))
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """The true labels of the test images, (images,) integers."""
+        return self._read_predictions(self.baseline, self.seeds[0])[2]
+
+    def _read_predictions(self, model: str, seed: int) -> list[np.ndarray]:
+        path = self._checked(model, seed, "predictions.npz", "predictions_digest")
+        return files.read_npz(path, "probabilities", "predicted", "labels")
+
+    def histories(self, model: str) -> Frames:
+        """Return the history.csv of a model's runs, one per seed.
+
+        Raises InputError where a file does not match its digest in metrics.json, and as `files.read_csv`.
+        """
+        return [files.read_csv(self._checked(model, seed, "history.csv", "history_digest")) for seed in self.seeds]
+
+    def _checked(self, model: str, seed: int, name: str, digest: str) -> Path:
+        """Return a file of a run after comparing it with its digest in metrics.json."""
+        path = self.run_path(model, seed, name)
+        if files.file_digest(path) != self._metrics_of_run(model, seed)[digest]:
+            raise InputError(f"{path}: does not match the digest in metrics.json; delete both and run again")
+        return path
+
+    @cached_property
+    def class_names(self) -> np.ndarray:
+        """The names of the classes, (classes,) str."""
+        return files.read_npz(self.results / self._study["images"], "class_names")[0]
+
+    @cached_property
+    def test_images(self) -> np.ndarray:
+        """The test images as they are, (images, height, width, channels) uint8."""
+        return files.read_npz(self.results / self._study["images"], "x_test")[0][: len(self.labels)]
+
+    @cached_property
+    def whitening(self) -> Whitening:
+        """What the whitening did."""
+        images, labels = files.read_npz(self.results / self._study["images"], "x_test", "y_test")
+        whitened, filters, eigenvalues, epsilon = files.read_npz(
+            self.results / self._study["whitened"], "x_test", "filters", "eigenvalues", "epsilon"
+        )
+        return Whitening(images, whitened, labels, filters, eigenvalues, float(epsilon))
+
+    @cached_property
+    def accuracies(self) -> pd.DataFrame:
+        """The table of accuracies, accuracy.csv."""
+        return read_table(self.results / "report/accuracy.csv")
+
+    @cached_property
+    def comparisons(self) -> pd.DataFrame:
+        """The table of comparisons, comparisons.csv."""
+        return read_table(self.results / "report/comparisons.csv")
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """Return accuracy.csv or comparisons.csv as a DataFrame, with "" for texts that are missing and NaN for numbers.
+
+    Raises InputError as `files.read_csv` does.
+    """
+    frame = files.read_csv(path, dtype=dict.fromkeys(TEXT_COLUMNS, str), keep_default_na=False, na_values=[""])
+    return frame.fillna(dict.fromkeys(TEXT_COLUMNS, ""))

@@ -1,0 +1,185 @@
+"""The config checked against its schema and completed with its defaults."""
+
+import difflib
+import math
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from jsonschema import Draft202012Validator, ValidationError
+from jsonschema.validators import extend
+
+from ablation.errors import InputError
+from ablation.settings.specs import whitening_holdout
+
+TYPE_NAMES = {
+    "object": "a mapping",
+    "array": "a list",
+    "string": "a string",
+    "integer": "an integer",
+    "number": "a number",
+    "null": "null",
+}
+NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?")
+
+
+def _is_finite_number(_checker: Any, value: Any) -> bool:
+    return type(value) is int or (isinstance(value, float) and math.isfinite(value))
+
+
+Validator = extend(
+    Draft202012Validator, type_checker=Draft202012Validator.TYPE_CHECKER.redefine("number", _is_finite_number)
+)
+
+
+def validate_and_fill(config: dict, schema: dict) -> dict:
+    """Return a copy of `config` with every default of `schema` filled in and every model complete.
+
+    limits.epochs is applied to the models, and a setting that does not apply to a model is None. Text that spells a
+    number is read as one where a number belongs: YAML takes 1e-4 for text, and snakemake all that `--config` nests.
+
+    Raises InputError, one line that names the key, what is wrong with it and what is allowed, for an unknown key, a
+    wrong type, an impossible value, or settings that do not go together.
+    """
+    config = _normalized(config, schema, schema["$defs"])
+    errors = sorted(Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
+    if errors:
+        raise InputError(_explain(errors[0]))
+    dataset, settings = config["dataset"], schema["$defs"]["settings"]["properties"]
+    given = {key for key, value in dataset.items() if value is not None}
+    _check_applicable("dataset", dataset, given, schema["properties"]["dataset"]["properties"])
+    if (dataset["name"], dataset["path"]) == ("npz", None):
+        raise InputError("dataset.path: missing; dataset.name npz needs it")
+    if (dataset["name"], dataset["archive"], config["download"]["sources"]) == ("cifar10", None, []):
+        raise InputError("download.sources: is empty, and dataset.archive is not set: nothing to download")
+    for name in (config["published"] or {"models": {}})["models"]:
+        if name not in config["models"]:
+            raise InputError(f"published.models.{name}: no such model; {_suggestion(name, config['models'])}")
+    baseline = config["baseline"] = config["baseline"] or next(iter(config["models"]))
+    if baseline not in config["models"]:
+        raise InputError(f"baseline: no such model {baseline!r}; {_suggestion(baseline, config['models'])}")
+    for name, own in config["models"].items():
+        model = config["models"][name] = {**config["defaults"], **own}
+        _check_applicable(f"models.{name}", model, set(own), settings)
+        if model["validation_split"] == 0:
+            model["validation_images"] = None
+    whitening_holdout(config)
+    for model in (config["defaults"], *config["models"].values()):
+        model["epochs"] = min(model["epochs"], config["limits"]["epochs"] or model["epochs"])
+    return config
+
+
+def _check_applicable(where: str, section: dict, given: set[str], rules: dict[str, dict]) -> None:
+    """Set to None what does not apply to the other settings of a section; raise InputError if it was given.
+
+    Raises InputError also for a list that is too long or too short for them.
+    """
+    for key, rule in rules.items():
+        for other, values in rule.get("x-only-with", {}).items():
+            if section[other] not in values:
+                if key in given:
+                    raise InputError(
+                        f"{where}.{key}: applies only to {other} {' or '.join(values)} (here it is {section[other]})"
+                    )
+                section[key] = None
+        for other, entries in rule.get("x-entries", {}).items():
+            needed, value = entries[section[other]], section[key]
+            if len(value) != needed:
+                raise InputError(
+                    f"{where}.{key}: expected {needed} entries for {other} {section[other]}, got {len(value)}: {value}"
+                )
+
+
+def _normalized(value: Any, rule: dict, definitions: dict, fill: bool = True) -> Any:
+    """Return a copy of `value` with defaults filled in, numbers read, and empty sections as mappings.
+
+    Entries under names that the user chose (the models) get no defaults here.
+    """
+    if "$ref" in rule:
+        rule = definitions[rule["$ref"].rpartition("/")[2]]
+    types = rule.get("type", [])
+    types = [types] if isinstance(types, str) else types
+    if value is None and types == ["object"]:
+        value = {}
+    if isinstance(value, dict):
+        for key in value:
+            if not isinstance(key, str):
+                raise InputError(f"{key!r}: a key must be a string; put it in quotes")
+        known = rule.get("properties", {})
+        if fill:
+            value = {**{key: entry["default"] for key, entry in known.items() if "default" in entry}, **value}
+        chosen = rule.get("additionalProperties") or {}
+        return {
+            key: _normalized(entry, known.get(key, chosen), definitions, fill and key in known)
+            for key, entry in value.items()
+        }
+    if isinstance(value, list):
+        return [_normalized(entry, rule.get("items", {}), definitions) for entry in value]
+    return _read(value, types)
+
+
+def _read(value: Any, types: list[str]) -> Any:
+    """Return a number or null that is spelled as text, and a number of the other kind, as what it must be."""
+    if isinstance(value, str):
+        if value == "null" and "null" in types:
+            return None
+        if NUMBER.fullmatch(value) and {"integer", "number"} & set(types):
+            value = float(value) if set(value) & set(".eE") else int(value)
+    if isinstance(value, float) and "integer" in types and value.is_integer():
+        return int(value)
+    if type(value) is int and "number" in types and abs(value) < 2**53:
+        return float(value)  # so that 1 and 1.0 are one setting
+    return value
+
+
+def _explain(error: ValidationError) -> str:
+    """Return a ValidationError in one line."""
+    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path).lstrip(".")
+    value, limit = error.instance, error.validator_value
+    got = _shown(value)
+    if error.validator == "additionalProperties":
+        known = error.schema["properties"]
+        key = next(key for key in value if key not in known)
+        key_shown = key if key and key.isprintable() else repr(key)
+        return f"{where + '.' if where else ''}{key_shown}: unknown key; {_suggestion(key, known)}"
+    if error.validator == "required":
+        key = next(key for key in limit if key not in value)
+        return f"{where + '.' if where else ''}{key}: missing"
+    if "propertyNames" in error.absolute_schema_path:
+        return (
+            f"{where}: {got} is not a valid model name:"
+            " use up to 64 letters, digits, '-' and '_', starting with a letter"
+        )
+    if error.validator == "type":
+        if isinstance(value, float) and not math.isfinite(value):
+            return f"{where}: must be finite (got {got})"
+        allowed = " or ".join(TYPE_NAMES[name] for name in ([limit] if isinstance(limit, str) else limit))
+        return f"{where}: expected {allowed}, got {'a boolean' if isinstance(value, bool) else got}"
+    if error.validator == "enum":
+        return f"{where}: {got} is unknown; {_suggestion(value, limit)}"
+    if error.validator in ("minItems", "maxItems") and error.schema.get("minItems") == error.schema.get("maxItems"):
+        return f"{where}: expected {limit} entries, got {len(value)}: {got} ({error.schema['description'].rstrip('.')})"
+    rules = {
+        "minimum": f"must be at least {_shown(limit)}",
+        "maximum": f"must be at most {_shown(limit)}",
+        "exclusiveMinimum": f"must be more than {_shown(limit)}",
+        "exclusiveMaximum": f"must be less than {_shown(limit)}",
+        "minItems": "must have at least one entry",
+        "minProperties": "must have at least one entry",
+        "minLength": "must not be empty",
+        "uniqueItems": "must not have the same entry twice",
+        "pattern": f"must match {limit}",
+    }
+    return f"{where}: {rules.get(error.validator, error.message)} (got {got})"
+
+
+def _shown(value: Any) -> str:
+    """Return a value as it stands in the config, most likely."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return f"{value:.0f}" if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else repr(value)
+
+
+def _suggestion(word: Any, allowed: Iterable[str]) -> str:
+    close = difflib.get_close_matches(str(word), allowed := list(allowed), n=1)
+    return (f"did you mean {close[0]!r}? " if close else "") + f"allowed: {', '.join(allowed)}"

@@ -1,0 +1,92 @@
+"""Settings in words, for the tables and the report."""
+
+from typing import Any
+
+from ablation.settings.specs import identical_trainings
+
+
+def study_facts(config: dict) -> dict[str, Any]:
+    """Return what tables and report say of the study of a completed config besides its results, as JSON has it."""
+    import yaml
+
+    models, published = config["models"], config["published"] or {"source": None, "models": {}}
+    return {
+        "title": config["title"],
+        "baseline": config["baseline"],
+        "seeds": sorted(config["seeds"]),
+        "dataset": config["dataset"]["name"],
+        "epsilon": config["whitening"]["epsilon"],
+        "fit_on": config["whitening"]["fit_on"],
+        "limits": {name: limit for name, limit in config["limits"].items() if limit is not None},
+        "published": published["source"],
+        "inputs": sorted({model["input"] for model in models.values()}),
+        "validation": sorted({model["validation_images"] for model in models.values()} - {None}),
+        "identical_trainings": identical_trainings(config),
+        "defaults": defaults_in_words(config),
+        "varying": varying_settings(config),
+        "config": yaml.safe_dump(minimal_config(config), allow_unicode=True),
+        "models": {
+            name: {
+                "description": model.get("description", ""),
+                "differs": differences_in_words(config, name),
+                "epochs": model["epochs"],
+                "published_loss": published["models"].get(name, {}).get("loss"),
+                "published_accuracy": published["models"].get(name, {}).get("accuracy"),
+            }
+            for name, model in models.items()
+        },
+    }
+
+
+def differences_in_words(config: dict, name: str) -> str:
+    """Return in words how model `name` of a completed config differs from its baseline; "" if it doesn't."""
+    model, baseline = config["models"][name], config["models"][config["baseline"]]
+    return format_settings({key: model[key] for key in config["defaults"] if model[key] not in (None, baseline[key])})
+
+
+def varying_settings(config: dict) -> dict[str, dict[str, str]]:
+    """Return the settings in which the models of a completed config are not all alike: by setting, words by model."""
+    models = config["models"]
+    return {
+        key: {name: _value_in_words(model[key]) for name, model in models.items()}
+        for key in config["defaults"]
+        if any(model[key] != models[config["baseline"]][key] for model in models.values())
+    }
+
+
+def minimal_config(config: dict) -> dict[str, Any]:
+    """Return a config that holds only what decides the results of `config`, a completed one, and completes to it."""
+    defaults = config["defaults"]
+    kept = {key: value for key, value in config.items() if key not in ("download", "pathvars")}
+    return kept | {
+        "dataset": {**config["dataset"], "archive": None},  # a path on one machine
+        "download": {"sha256": config["download"]["sha256"]},  # what the archive is, wherever it comes from
+        "seeds": sorted(config["seeds"]),
+        "training": {key: config["training"][key] for key in ("device", "threads")},
+        "models": {
+            name: {
+                key: value for key, value in model.items() if key not in defaults or value not in (None, defaults[key])
+            }
+            for name, model in config["models"].items()
+        },
+    }
+
+
+def defaults_in_words(config: dict) -> str:
+    """Return the defaults of a completed config that apply to any of its models, as one line of text."""
+    models = config["models"].values()
+    used = {key: value for key, value in config["defaults"].items() if any(model[key] is not None for model in models)}
+    return format_settings(used)
+
+
+def format_settings(settings: dict[str, Any]) -> str:
+    """Return settings by name as one line of text: "channels 32-64-64-64; flip none"."""
+    return "; ".join(f"{key} {_value_in_words(value)}" for key, value in settings.items())
+
+
+def _value_in_words(value: Any) -> str:
+    if isinstance(value, list):
+        return "-".join(map(_value_in_words, value))
+    if value is None:
+        return "–"
+    return f"{value:g}" if isinstance(value, float) else str(value).replace("_", " ")

@@ -1,0 +1,79 @@
+"""One evaluation of a trained model on the test images: predictions.npz and metrics.json, next to what was trained."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from ablation import files
+from ablation.data import images
+from ablation.errors import InputError
+from ablation.keys import check_code, key_of
+from ablation.training import checkpoint, devices
+
+logger = logging.getLogger(__name__)
+
+
+def evaluate_run(data: Path, training: Path, made_from: dict, folder: Path, *, threads: int) -> None:
+    """Evaluate the model of the folder `training` and write what `plan.RUN_FILES` names into `folder`.
+
+    data: images.npz or zca.npz; made_from: everything that decides the evaluation. The files of the training are linked
+    into `folder`, or copied where the filesystem has no links.
+
+    Raises InputError where the code is no longer that which was planned, the training is another than the planned one
+    or its files do not match their digests, as `images.read_images` does, and for probabilities that are not finite.
+    """
+    devices.start_tensorflow("cpu", threads)
+    from ablation.training import evaluation, networks
+
+    trained = files.read_json(training / "training.json")
+    model_path, history_path = training / "model.keras", training / "history.csv"
+    if (trained.get("key"), trained.get("seed")) != (made_from["training"], made_from["seed"]):
+        raise InputError(f"{training}: holds the training of another key or seed; delete it and run again")
+    for path, digest in ((model_path, "model_digest"), (history_path, "history_digest")):
+        if files.file_digest(path) != trained[digest]:
+            raise InputError(f"{path}: does not match the digest in training.json; delete {training} and run again")
+    pixels, labels, test_digest = images.read_images(data, "test", made_from["test_images"])
+    model = networks.load_model(model_path, trained["spec"]["architecture"])
+    check_code(made_from)
+    augmentation = made_from["test_time_augmentation"]
+    views = evaluation.predict_views(model, images.network_input(pixels), augmentation)
+    probabilities = evaluation.average_views(views, augmentation)
+    if not np.isfinite(probabilities).all():
+        raise InputError(f"{model_path}: produced NaN or infinite probabilities; lower the model's learning_rate")
+    loss, accuracy = evaluation.loss_and_accuracy(probabilities, labels)
+    _, accuracy_no_tta = evaluation.loss_and_accuracy(evaluation.average_views(views, "none"), labels)
+
+    predictions_path = folder / "predictions.npz"
+    files.write_npz(
+        predictions_path,
+        probabilities=probabilities.astype(np.float16),
+        predicted=probabilities.argmax(axis=1),  # which float16 may not tell
+        labels=labels,
+    )
+    for path in (model_path, history_path, training / "training.json"):
+        files.link_or_copy(path, folder / path.name)
+    parameters = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+    recorded = {key: value for key, value in trained.items() if key not in ("key", "made_from")}
+    files.write_json(
+        folder / "metrics.json",
+        {
+            "key": key_of(made_from),
+            "model": made_from["model"],
+            "seed": made_from["seed"],
+            "test_loss": loss,
+            "test_accuracy": accuracy,
+            "test_time_augmentation": augmentation,
+            "test_accuracy_no_tta": accuracy_no_tta,
+            "test_images": len(labels),
+            "test_digest": test_digest,
+            "predictions_digest": files.file_digest(predictions_path),
+            "training_code": trained["made_from"]["code"]["syntax"],
+            "parameters": parameters,
+            "non_trainable_parameters": model.count_params() - parameters,
+            **recorded,
+            "made_from": made_from,
+        },
+    )
+    checkpoint.remove(model_path)  # what Snakemake evaluates, it has taken for complete
+    logger.info(f"test loss {loss:.4f}, test accuracy {accuracy:.4f}, {len(labels)} images")

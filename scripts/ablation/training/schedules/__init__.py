@@ -1,0 +1,1 @@
+"""Learning-rate schedules. A file of this folder is one: build(spec, steps)."""

@@ -1,0 +1,25 @@
+"""Draw one figure of the study, or of one of its models."""
+
+import argparse
+
+from ablation import errors
+from ablation.report import figures
+from ablation.report.study import Study
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--study", type=Study.read, required=True, help="study.json")
+    parser.add_argument("--figure", choices=figures.catalogue(), required=True)
+    parser.add_argument("--model", help="of the figures that each model has")
+    parser.add_argument("--output", required=True, metavar="PNG")
+    arguments = parser.parse_args()
+
+    name, study = arguments.figure, arguments.study
+    figure = figures.draw(name, study, arguments.model)
+    stem = f"{name}_{arguments.model}" if arguments.model else name
+    figures.save(figure, arguments.output, study.outputs.figures[stem])
+
+
+if __name__ == "__main__":
+    errors.run(main)

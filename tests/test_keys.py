@@ -1,0 +1,272 @@
+"""Everything that decides a result is in its key, and nothing else is."""
+
+import ast
+import copy
+import json
+import os
+
+import pytest
+
+from ablation import files, keys, plan
+from ablation.errors import InputError
+from ablation.report.outputs import Outputs
+from ablation.settings import check
+
+CONFIG = {
+    "dataset": {"name": "digits"},
+    "models": {
+        "a": {},
+        "b": {"batch_normalization": "before_relu"},
+        "raw": {"input": "raw", "schedule": "triangular", "optimizer": "sgd", "decay": None},
+    },
+    "seeds": [1, 2],
+}
+del CONFIG["models"]["raw"]["decay"]
+
+
+def planned(schema, folder, **changes):
+    """Return the plan of the config above with sections replaced."""
+    config = check.validate_and_fill(copy.deepcopy(CONFIG) | changes, schema)
+    return plan.Plan(config, schema, folder, folder / "digests.json")
+
+
+def test_an_order_of_entries_is_no_content():
+    assert keys.key_of({"a": 1, "b": [1, 2]}) == keys.key_of({"b": [1, 2], "a": 1})
+    assert keys.key_of({"a": 1}) != keys.key_of({"a": 2})
+    assert len(keys.key_of({})) == 16
+
+
+TRAINED_WITH = {
+    "dropout": {"models": {"a": {"dropout": [0.1, 0.2, 0.3]}}},
+    "epochs": {"models": {"a": {"epochs": 3}}},
+    "a limit of epochs": {"limits": {"epochs": 3}, "models": {"a": {}}},
+    "a limit of training images": {"limits": {"train_images": 300}, "models": {"a": {}}},
+    "device": {"training": {"device": "cpu"}, "models": {"a": {}}},
+    "epsilon": {"whitening": {"epsilon": 0.1}, "models": {"a": {}}},
+    "what the whitening is fitted on": {"whitening": {"fit_on": "train"}, "models": {"a": {}}},
+    "the shuffle of the images": {"dataset": {"name": "digits", "shuffle_seed": 1}, "models": {"a": {}}},
+    "the archive": {"dataset": {"name": "cifar10"}, "download": {"sha256": "0" * 64}, "models": {"a": {}}},
+    "raw pixels": {"models": {"a": {"input": "raw"}}},
+    "precision": {"models": {"a": {"precision": "auto"}}},
+    "flips": {"models": {"a": {"flip": "random"}}},
+    "a default of all models": {"defaults": {"batch_size": 32}, "models": {"a": {}}},
+}
+
+
+@pytest.mark.parametrize("what", TRAINED_WITH)
+def test_what_decides_a_training_is_in_its_key(schema, tmp_path, what):
+    before = planned(schema, tmp_path, models={"a": {}})
+    after = planned(schema, tmp_path, **TRAINED_WITH[what])
+    assert after.training_keys["a"] != before.training_keys["a"]
+    assert after.study["evaluations"]["a"]["1"] != before.study["evaluations"]["a"]["1"]
+
+
+TRAINED_ALIKE = {
+    "the limit of test images": {"limits": {"test_images": 30}},
+    "a title": {"title": "x"},
+    "threads": {"training": {"threads": 2}},
+    "checkpoints": {"training": {"checkpoint_epochs": 7, "jobs_per_gpu": 3}},
+    "test-time augmentation": {"models": {"a": {"test_time_augmentation": "flip"}}},
+    "a description": {"models": {"a": {"description": "x"}}},
+    "other models": {"models": {"z": {"epochs": 3}, "a": {}}},
+    "seeds": {"seeds": [3]},
+}
+
+
+@pytest.mark.parametrize("what", TRAINED_ALIKE)
+def test_what_decides_no_training_is_in_no_key(schema, tmp_path, what):
+    before, after = planned(schema, tmp_path), planned(schema, tmp_path, **TRAINED_ALIKE[what])
+    assert after.training_keys["a"] == before.training_keys["a"]
+
+
+def test_what_decides_an_evaluation_is_in_its_key(schema, tmp_path):
+    study = planned(schema, tmp_path).study["evaluations"]
+    every = [key for by_seed in study.values() for key in by_seed.values()]
+    assert len(set(every)) == len(every)
+    for change in (
+        {"limits": {"test_images": 30}},
+        {"models": CONFIG["models"] | {"a": {"test_time_augmentation": "flip"}}},
+        {"models": CONFIG["models"] | {"a": {"dropout": [0, 0, 0]}}},
+    ):
+        assert planned(schema, tmp_path, **change).study["evaluations"]["a"]["1"] not in every
+
+
+def test_models_that_train_alike_share_a_key(schema, tmp_path):
+    alike = planned(schema, tmp_path, models={"a": {}, "z": {"test_time_augmentation": "flip"}})
+    assert alike.training_keys["a"] == alike.training_keys["z"]
+    assert alike.models_trained_as(alike.training_keys["a"]) == ["a", "z"]
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    """A library of three modules of which one imports another, under the names of the real one."""
+    (tmp_path / "training").mkdir()
+    (tmp_path / "__init__.py").write_text("")
+    (tmp_path / "training/__init__.py").write_text("")
+    (tmp_path / "training/loop.py").write_text('"""Doc."""\nfrom ablation.training import layers\nX = 1\n')
+    (tmp_path / "training/layers.py").write_text('def f(x):\n    """Doc."""\n    return x + 1\n')
+    (tmp_path / "files.py").write_text("Y = 1\n")
+    monkeypatch.setattr(keys, "LIBRARY", tmp_path)
+
+    def digest(file=None, text=None):
+        keys._read.cache_clear()
+        if file:
+            (tmp_path / file).write_text(text)
+        return keys.code_of("ablation.training.loop")
+
+    yield digest
+    keys._read.cache_clear()
+
+
+def test_comments_docstrings_and_layout_are_no_code(library):
+    before = library()
+    assert (
+        library("training/loop.py", '"""Other."""\nfrom ablation.training import layers  # x\n\n\nX = (1)\n') == before
+    )
+    assert library("training/layers.py", "def f(x):\n    return x + 1\n") == before
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("training/loop.py", "from ablation.training import layers\nX = 2\n"),
+        ("training/loop.py", "from ablation.training import layers\nX = 1.0\n"),
+        ("training/loop.py", "from ablation.training import layers\nX = '1'\n"),
+        ("training/layers.py", "def f(x):\n    return x - 1\n"),
+        ("training/layers.py", "def f(x):\n    return 1 + x\n"),
+        ("training/layers.py", "def f(x):\n    'Doc.'\n    return x + 1\n\nf.__doc__\n"),
+        ("training/__init__.py", "import os\n"),
+    ],
+)
+def test_code_is_in_the_digest_of_what_imports_it(library, file, text):
+    before = library()
+    assert library(file, text) != before
+
+
+def test_modules_that_change_no_number_are_not(library):
+    before = library("training/loop.py", "from ablation import files\nfrom ablation.training import layers\nX = 1\n")
+    assert library("files.py", "Y = 2\n") == before
+
+
+def test_the_modules_that_are_left_out_exist():
+    for name in keys.NEUTRAL:
+        assert keys._file(name), name
+
+
+def test_the_syntax_is_that_of_every_python(tmp_path):
+    """Fields that only some versions of Python have are empty in code that the others can read."""
+    tree = ast.parse(
+        "def f(a, *, b: int = 1) -> int:\n    match a:\n        case [1, *_]:\n            return f'{a!r:>{b}}'\n"
+    )
+    assert "type_params" not in repr(keys._syntax(tree))
+    assert keys.key_of({"syntax": repr(keys._syntax(tree))}) == "11ff56123e8122f5"
+
+
+def test_code_that_is_no_longer_the_planned_one_is_refused(library):
+    made_from = {"code": library()}
+    keys.check_code(made_from)
+    library("training/layers.py", "def f(x):\n    return x\n")
+    with pytest.raises(InputError, match="the code has changed since this job was planned; run snakemake again"):
+        keys.check_code(made_from)
+
+
+def test_a_file_bears_its_key(tmp_path):
+    path = tmp_path / "x"
+    assert not keys.bears(path, "abc")
+    path.write_bytes(b"." * 4000 + b"abc" + b"." * 9000)
+    assert keys.bears(path, "abc")
+    assert not keys.bears(path, "abd")
+    assert not keys.bears(path, None)
+
+
+def write_run(folder, study, model, seed, **changes):
+    """Write what stands for a finished run of a study."""
+    training = folder / f"trainings/{study['trainings'][model]}/seed{seed}"
+    files.write_json(training / "training.json", {"weights_digest": "the weights"})
+    run = folder / f"runs/{model}/seed{seed}"
+    for name in ("history.csv", "predictions.npz"):
+        files.write_text(run / name, "x")
+    metrics = {
+        "key": study["evaluations"][model][str(seed)],
+        "weights_digest": "the weights",
+    }
+    files.write_json(run / "metrics.json", metrics | changes)
+    return run, training
+
+
+def test_a_run_is_there_only_if_it_is_the_planned_one(schema, tmp_path):
+    found = planned(schema, tmp_path)
+    study = found.study
+
+    def is_there():
+        return keys.run_digests(study, tmp_path)["a"]["1"] is not None
+
+    assert not is_there()
+    run, training = write_run(tmp_path, study, "a", 1)
+    assert is_there()
+    for name in ("history.csv", "predictions.npz", "metrics.json"):
+        content = (run / name).read_bytes()
+        (run / name).unlink()
+        assert not is_there(), name
+        (run / name).write_bytes(content)
+    assert is_there()
+    write_run(tmp_path, study, "a", 1, key="0" * 16)
+    assert not is_there()
+    write_run(tmp_path, study, "a", 1)
+    files.write_json(training / "training.json", {"weights_digest": "the weights", "seconds": 2})  # trained again
+    assert is_there()
+    files.write_json(training / "training.json", {"weights_digest": "others"})  # as on a GPU
+    assert not is_there()
+    (training / "training.json").unlink()
+    assert is_there()
+
+
+def test_outputs_have_a_key_when_their_runs_are_there(schema, tmp_path):
+    study = planned(schema, tmp_path).study
+    none = Outputs(study, tmp_path)
+    assert none.tables is none.report is none.figures["loss_a"] is none.figures["curves"] is None
+    assert none.figures["whitening"]
+    runs = [(model, seed) for model in CONFIG["models"] for seed in (1, 2)]
+    for model, seed in runs:
+        write_run(tmp_path, study, model, seed)
+    every = Outputs(study, tmp_path)
+    assert None not in (every.tables, every.report, *every.figures.values())
+    assert len({every.tables, every.report, *every.figures.values()}) == 2 + len(every.figures)
+    write_run(tmp_path, study, "b", 2, test_accuracy=0.5)
+    other = Outputs(study, tmp_path)
+    changed = {name for name, key in other.figures.items() if key != every.figures[name]}
+    of_study = {"curves", "accuracies", "differences", "classes", "calibration", "cost"}
+    assert changed == of_study | {f"{name}_b" for name in ("loss", "accuracy", "confusion", "mistakes")}
+    assert (other.tables, other.report) != (every.tables, every.report)
+
+
+def test_a_study_is_json(schema, tmp_path):
+    study = planned(schema, tmp_path).study
+    assert json.loads(json.dumps(study)) == study
+
+
+def test_the_content_of_a_file_of_images_is_in_every_key(schema, tmp_path):
+    """A6: its content, whatever its time."""
+    path = tmp_path / "own.npz"
+    dataset = {"name": "npz", "path": str(path)}
+    path.write_bytes(b"one")
+    before = planned(schema, tmp_path, dataset=dataset)
+    path.touch()
+    assert planned(schema, tmp_path, dataset=dataset).training_keys == before.training_keys
+    path.write_bytes(b"two")
+    os.utime(path, (1, 1))
+    after = planned(schema, tmp_path, dataset=dataset)
+    assert not set(after.training_keys.values()) & set(before.training_keys.values())
+    path.unlink()
+    with pytest.raises(InputError, match="dataset.path: no such file"):
+        planned(schema, tmp_path, dataset=dataset)
+
+
+def test_an_archive_is_what_its_content_is_wherever_it_comes_from(schema, tmp_path):
+    path = tmp_path / "archive.tar.gz"
+    path.write_bytes(b"archive")
+    download = {"sha256": files.file_digest(path)}
+    downloaded = planned(schema, tmp_path, dataset={"name": "cifar10"}, download=download)
+    assert downloaded.is_downloaded
+    given = planned(schema, tmp_path, dataset={"name": "cifar10", "archive": str(path)})
+    assert given.images_path == downloaded.images_path

@@ -1,0 +1,231 @@
+"""The report stands alone and says what is known, and no more."""
+
+import re
+from types import SimpleNamespace
+
+import pytest
+
+from ablation.report import figures, page
+from conftest import ROOT
+from test_table import ACCURACIES, a_study
+
+TEMPLATE = (ROOT / "scripts/ablation/report/page.html.j2").read_text()
+PROVENANCE = {
+    "train_images": 900,
+    "validation_images": 100,
+    "test_images": 1000,
+    "device": "CPU, 1 thread",
+    "precision": "float32",
+    "machine": "x86_64, Linux",
+    "git_revision": None,
+    "finished": "2026-01-02T03:04:05+00:00",
+    "versions": {"keras": "3"},
+    "train_digest": "1f",
+    "test_digest": "2e",
+    "training_code": "3d",
+}
+FACTS = {
+    "title": "A <study> & more",
+    "baseline": "a",
+    "defaults": "epochs 2",
+    "varying": {"decay": {"a": "0.1", "b": "0", "c": "0.1"}},
+    "inputs": ["zca"],
+    "validation": ["last"],
+    "identical_trainings": [],
+    "dataset": "digits",
+    "epsilon": 1e-6,
+    "fit_on": "train_and_validation",
+    "limits": {},
+    "published": "a paper",
+    "config": "seeds: [1]\n",
+}
+
+
+def render(accuracies=ACCURACIES, seeds=5, averaged=(), of_run=None, **changes):
+    facts = FACTS | {"models": {model: {"description": f"the {model} one"} for model in accuracies}} | changes
+    published = facts["published"] is not None
+    metrics, comparisons, table = a_study(accuracies, range(1, seeds + 1), averaged, published)
+    metrics = [
+        run | PROVENANCE | {"weights_digest": f"{run['model']} {run['seed']}"} | (of_run or {}) for run in metrics
+    ]
+    study = SimpleNamespace(
+        facts=facts,
+        seeds=list(range(1, seeds + 1)),
+        baseline="a",
+        accuracies=table,
+        comparisons=comparisons,
+        metrics=metrics,
+    )
+    names = []
+    for name, figure in figures.catalogue().items():
+        names += [f"{name}_{model}" for model in accuracies] if figure.scope == "model" else [name]
+    return page.render(TEMPLATE, study, {name: b"\x89PNG " + name.encode() for name in names}, "0123456789abcdef")
+
+
+def test_it_bears_its_key_near_its_beginning():
+    assert '<meta name="made-from" content="0123456789abcdef">' in render()[:1000]
+
+
+def rows_of(html):
+    """Return the first table of a page: its headings, and by model the cells of its row, as the words in them."""
+    words = [
+        [
+            " ".join(re.sub(r"<[^>]+>", " ", cell).split())
+            for cell in re.findall(r"<t[hd][ >].*?</t[hd]>", row, re.DOTALL)
+        ]
+        for row in re.findall(r"<tr.*?</tr>", html[: html.index("</table>")], re.DOTALL)
+    ]
+    return words[0], {row[0].split()[0]: row[1:] for row in words[1:]}
+
+
+def test_cells_of_the_table_by_hand():
+    headings, rows = rows_of(render())
+    assert headings == [
+        "model",
+        "test accuracy, %",
+        "95% interval, new images, %",
+        "minus baseline, points",
+        "on these images",
+        "on new images",
+        "test loss",
+        "published accuracy, %",
+        "ours minus published, points",
+        "para\u00admeters",
+        "epochs",
+        "training time",
+    ]
+    *_, loss, published, difference, parameters, epochs, time = rows["a"]
+    assert rows["a"][0] == "72.00 ± 1.58"
+    assert rows["a"][2:5] == ["baseline", "", ""]
+    assert (loss, published, difference) == ("0.2800", "75.00 loss 0.5000", "−3.00")
+    assert (parameters, epochs, time) == ("10,000", "2", "0:01:00")
+    assert rows["b"][2].startswith("+10.00 +")
+    assert rows["b"][3:5] == ["better", "better"]
+    assert rows["b"][6:8] == ["–", "–"]
+    assert rows_of(render(seeds=1))[1]["a"][0] == "70.00"
+
+
+def test_every_row_and_figure_is_there():
+    html = render()
+    assert html.index('<tr id="row-b"') < html.index('<tr id="row-a"') < html.index('<tr id="row-c"')
+    assert html.count('<img src="data:image/png;base64,') == 6 + 3 * 4 + 3
+    assert len(re.findall(r'<img [^>]*alt="[^"]+"', html)) == 6 + 3 * 4 + 3
+    assert "A &lt;study&gt; &amp; more" in html
+    assert 'alt="Training and validation loss of b by epoch"' in html
+    assert "{model}" not in html
+
+
+def test_figures_of_the_whitening_are_shown_where_a_model_sees_whitened_images():
+    html = render(inputs=["raw"])
+    assert html.count('<img src="data:image/png;base64,') == 6 + 3 * 4
+    assert 'id="whitening"' not in html
+
+
+def test_it_fetches_nothing():
+    html = render()
+    assert not re.search(r'(src|href)="(?!data:|#)', html)
+    assert "@import" not in html
+    assert not re.search(r"url\(", html)
+
+
+def test_every_link_in_the_page_leads_somewhere():
+    for html in (render(), render(seeds=1), render({"a": ACCURACIES["a"]})):
+        targets = re.findall(r' id="([^"]+)"', html)
+        assert len(targets) == len(set(targets))
+        assert set(re.findall(r'href="#([^"]+)"', html)) <= set(targets)
+
+
+def test_test_time_augmentation_is_shown_with_the_accuracy_without_it():
+    assert "ithout test-time augmentation" not in render()
+    html = render(averaged=["b"])
+    headings, rows = rows_of(html)
+    assert headings[2] == "without test-time augmentation, %"
+    assert {model: cells[1] for model, cells in rows.items()} == {"b": "81.00", "a": "72.00", "c": "71.80"}
+    assert "several views of it\n(flip)" in html
+
+
+def test_models_that_are_trained_once_count_once_and_are_named():
+    assert "0:15:00 in total" in render()
+    html = render(of_run={"weights_digest": "the same"}, identical_trainings=[["a", "b", "c"]])
+    assert "0:00:58 in total" in html
+    assert "a, b, c are the same networks" in html
+
+
+def test_a_study_without_validation_images_does_not_speak_of_them():
+    html = render(of_run={"validation_images": 0}, validation=[])
+    assert 'alt="Validation loss and accuracy of all models' not in html
+    assert "validation images included" not in html
+    assert "they are for the curves" not in html
+
+
+def test_published_figures_are_shown_where_there_are_any():
+    assert "−3.00" in render()
+    assert "ublished" not in render(published=None)
+
+
+def test_a_study_cut_short_says_so():
+    assert "cut short" not in render()
+    assert "epochs: at most 2" in render(limits={"epochs": 2})
+
+
+def test_what_the_whitening_saw_is_said():
+    assert "the validation images included" in render()
+    assert "without the validation images" in render(fit_on="train")
+
+
+def sentences(accuracies, seeds=5):
+    _, comparisons, table = a_study(accuracies, range(1, seeds + 1))
+    return page.summary(table, comparisons, "a", 1000)
+
+
+def test_a_summary_with_seeds_enough():
+    best, *rest = sentences(ACCURACIES)
+    assert best.startswith(
+        "The highest accuracy of 3 models is that of b: 82.00% of 1,000 test images (mean of 5 seeds;"
+    )
+    assert rest[0] == "Better than the baseline, a: b (+10.00 points)."
+    assert rest[1] == "With 5 seeds not distinguishable from the baseline, a: c (−0.20 points)."
+    less = r"A true difference from the baseline of less than \d\.\d to \d\.\d points, .* is found with less than 80%"
+    assert re.match(less, rest[2])
+    assert rest[3] == "b is better than every other model on these images, of 3 comparisons."
+
+
+def test_a_summary_of_ranks():
+    tied = {"a": ACCURACIES["a"], "c": ACCURACIES["c"], "b": [0.5, 0.51, 0.52, 0.53, 0.54]}
+    found = sentences(tied)
+    assert "Worse than the baseline, a: b (−20.00 points)." in found
+    assert found[-1] == "Not distinguishable from the best, a: c."
+
+
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_a_summary_with_too_few_seeds(seeds):
+    """With three seeds the smallest p of the permutation test is 0.1, however far apart the models are."""
+    found = sentences(ACCURACIES, seeds)
+    assert found[1].startswith(f"{seeds} seeds are too few to say which models differ from the baseline, a:")
+    assert "These 2 comparisons need at least 5 seeds." in found[1]
+    assert found[2] == (
+        "Candidates for a difference, as their interval alone, without any correction, excludes zero:"
+        " b (+10.00 points)."
+    )
+    assert not any("Better" in sentence for sentence in found)
+
+
+def test_a_summary_of_one_seed():
+    found = sentences(ACCURACIES, seeds=1)
+    assert "no model is said to be better or worse" in found[1]
+    assert (
+        "McNemar's test distinguishes these trained networks from that of the baseline, a, on new images:" in found[2]
+    )
+    assert ": b (+10.00 points) and c (−1.00 points). That says nothing about other seeds." in found[2]
+    html = render(seeds=1)
+    assert "It says nothing about other" in html
+    assert "too few seeds" in html
+
+
+def test_a_revision_that_does_not_reproduce_is_said():
+    assert "The revision of the code is unknown" in render()
+
+
+def test_one_model_alone_is_compared_with_nothing():
+    assert len(sentences({"a": ACCURACIES["a"]})) == 1
+    assert 'id="comparisons"' not in render({"a": ACCURACIES["a"]})

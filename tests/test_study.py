@@ -1,0 +1,85 @@
+"""A study's results are read only where they are what the study was planned with."""
+
+import json
+
+import numpy as np
+import pytest
+
+from ablation import files
+from ablation.errors import InputError
+from ablation.report.study import Study
+
+LABELS = [0, 1]
+PREDICTED = {("b", 2): [0, 1], ("b", 1): [2, 2], ("a", 2): [0, 2], ("a", 1): [1, 1]}
+
+
+def write_run(results, model, seed, predicted, labels=LABELS, **changes):
+    folder = results / f"runs/{model}/seed{seed}"
+    files.write_npz(
+        folder / "predictions.npz",
+        probabilities=np.eye(3, dtype=np.float16)[predicted],
+        predicted=np.array(predicted),
+        labels=np.array(labels),
+    )
+    files.write_text(folder / "history.csv", f"epoch,loss\n1,{seed}\n")
+    metrics = {
+        "key": f"key of {model} {seed}",
+        "model": model,
+        "seed": seed,
+        "predictions_digest": files.file_digest(folder / "predictions.npz"),
+        "history_digest": files.file_digest(folder / "history.csv"),
+    }
+    files.write_json(folder / "metrics.json", metrics | changes)
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Results of two models in an order that is not the alphabet's, with two seeds in an order that is not theirs."""
+    study = {
+        "facts": {"models": {"b": {}, "a": {}}, "seeds": [2, 1], "baseline": "b"},
+        "evaluations": {model: {str(seed): f"key of {model} {seed}" for seed in (2, 1)} for model in "ba"},
+    }
+    files.write_json(tmp_path / "report/study.json", study)
+    for (model, seed), predicted in PREDICTED.items():
+        write_run(tmp_path, model, seed, predicted)
+    return tmp_path
+
+
+def read(results):
+    return Study.read(results / "report/study.json")
+
+
+def test_runs_by_model_in_the_order_of_the_config(results):
+    study = read(results)
+    assert study.models == ["b", "a"]
+    assert study.labels.tolist() == LABELS
+    assert [(run["model"], run["seed"]) for run in study.metrics] == [("b", 2), ("b", 1), ("a", 2), ("a", 1)]
+    assert [run["seed"] for run in study.metrics_of("a")] == [2, 1]
+    predictions = study.predictions("b")
+    assert predictions.predicted.tolist() == [[0, 1], [2, 2]]
+    assert predictions.probabilities.shape == (2, 2, 3)
+    assert [history["loss"].item() for history in study.histories("a")] == [2, 1]
+
+
+def test_other_test_images_are_refused(results):
+    write_run(results, "a", 1, [0, 1], labels=[0, 2])
+    with pytest.raises(InputError, match=r"a/seed1/predictions\.npz: is of other test images"):
+        read(results).predictions("a")
+
+
+@pytest.mark.parametrize(
+    ("name", "read_it"),
+    [("predictions.npz", lambda study: study.predictions("a")), ("history.csv", lambda study: study.histories("a"))],
+)
+def test_files_of_another_run_are_refused(results, name, read_it):
+    path = results / "runs/a/seed1" / name
+    path.write_bytes((results / "runs/b/seed1" / name).read_bytes() + b"\n")
+    with pytest.raises(InputError, match=rf"a/seed1/{name}: does not match the digest in metrics\.json"):
+        read_it(read(results))
+
+
+def test_runs_that_were_not_planned_are_refused(results):
+    path = results / "runs/a/seed1/metrics.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"key": "of other settings"}))
+    with pytest.raises(InputError, match=r"a/seed1/metrics\.json: is of other settings, data or code than the study"):
+        read(results).metrics_of("a")
