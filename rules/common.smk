@@ -1,7 +1,6 @@
 # The config, checked; the plan that it makes: what decides every result, and which results are there; what the rules share.
 import json
 import os
-import re
 import sys
 from pathlib import Path
 
@@ -24,9 +23,8 @@ TRIGGER = folder.trigger(Path(".snakemake"))
 FIGURES = catalogue()
 
 try:
-    schema = specs.load_schema()
-    config = check.validate_and_fill(config, schema)
-    PLAN = plan.Plan(config, schema, RESULTS, Path(".snakemake/digests.json"))
+    config = check.validate_and_fill(config, specs.load_schema())
+    PLAN = plan.Plan(config, specs.load_schema(), RESULTS, Path(".snakemake/digests.json"))
     OUTPUTS = Outputs(PLAN.study, RESULTS)
 except InputError as error:
     sys.exit(f"config error: {error}")
@@ -35,13 +33,13 @@ ALL_FIGURES = expand("<results>/figures/{name}.png", name=OUTPUTS.figures)
 
 if workflow.is_main_process:
     ALIVE = folder.remove_stale_locks(Path(".snakemake"))
-    for line in PLAN.notes():
+    for line in PLAN.notes(OUTPUTS.runs):
         print(line, file=sys.stderr)
 
 
 wildcard_constraints:
     key="|".join(sorted(set(PLAN.training_keys.values()))),
-    model="|".join(map(re.escape, PLAN.trainings)),
+    model="|".join(PLAN.trainings),
     seed="|".join(map(str, config["seeds"])),
 
 
@@ -68,8 +66,11 @@ def planned(there, path, **files):
     files["trigger"] = TRIGGER
     if there:
         return {name: ancient(those_that_exist(file)) for name, file in files.items()}
-    if workflow.is_main_process:
-        folder.mark_outdated(RESULTS / path)
+    try:
+        if workflow.is_main_process:
+            folder.mark_outdated(RESULTS / path)
+    except InputError as error:
+        sys.exit(f"error: {error}")
     return files
 
 
@@ -100,7 +101,7 @@ def inputs_of_evaluation(wildcards):
     model, seed = wildcards.model, wildcards.seed
     training = f"<results>/{PLAN.training_path(model, seed)}"
     return planned(
-        PLAN.is_evaluated(model, seed),
+        OUTPUTS.runs[model][seed] is not None,
         f"runs/{model}/seed{seed}/metrics.json",
         data=f"<results>/{PLAN.data_path(model)}",
         training=[f"{training}/{name}" for name in plan.TRAINING_FILES],

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 import numpy as np
 import pytest
 
+from ablation import files
 from ablation.data import datasets, images, whitening
 from ablation.errors import Interrupted
 from ablation.plan import Plan
@@ -157,11 +159,11 @@ def program(prepared, data):
     """A function to the command line of a program that works on the results in a folder."""
     config, plan = prepared
 
-    def command(results, name="train.py"):
-        training, run = results / plan.training_path("m", 3), results / "runs/m/seed3"
+    def command(results, name="train.py", seed=3):
+        training, run = results / plan.training_path("m", seed), results / "runs/m/seed3"
         arguments = {"--data": data, "--threads": 1}
         if name == "train.py":
-            arguments |= {"--spec": specs.model_spec(config, "m").to_json(), "--name": "m", "--seed": 3}
+            arguments |= {"--spec": specs.model_spec(config, "m").to_json(), "--name": "m", "--seed": seed}
             arguments |= {"--made-from": json.dumps(plan.trainings["m"]), "--device": "cpu", "--output": training}
             arguments |= {"--jobs-per-gpu": 1, "--checkpoint-epochs": 1}
         else:
@@ -192,14 +194,14 @@ def undisturbed(tensorflow, program, evaluated, tmp_path_factory):
     seconds = time.monotonic() - start
     found = evaluated(folder)
     print(f"\nundisturbed: history {found[0]}, weights {found[1]}, predictions {found[2]}")
-    return found, seconds
+    return found, seconds, folder
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("name", ["SIGKILL"] * 6 + ["SIGTERM"] * 2 + ["SIGINT"] * 2)
 def test_ten_kills_at_random_moments(undisturbed, program, evaluated, tmp_path, name):
     """Two real kills each, at moments that nobody chose, most of them in an epoch; then a run to the end."""
-    expected, seconds = undisturbed
+    expected, seconds, _ = undisturbed
     moments = np.random.default_rng().uniform(0.4, 0.95, 2) * seconds
     for moment in moments:
         process = subprocess.Popen(program(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -232,3 +234,61 @@ def test_a_second_process_waits_and_takes_over(undisturbed, prepared, program, e
     assert not any("epoch   1/" in line for line in lines)
     assert evaluated(tmp_path) == undisturbed[0]
     assert json.loads((tmp_path / "runs/m/seed3/metrics.json").read_text())["seed"] == 3
+
+
+def test_a_state_of_another_seed_is_not_resumed(undisturbed, prepared, program, evaluated, tmp_path):
+    """A12: wherever the file of a state comes from, it names what it is of."""
+    first = subprocess.Popen(program(tmp_path, seed=4), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    other = tmp_path / prepared[1].training_path("m", 4) / "checkpoint.npz"
+    while not other.exists():
+        time.sleep(0.01)
+        assert first.poll() is None
+    first.kill()
+    first.wait()
+    own = tmp_path / prepared[1].training_path("m", 3) / "checkpoint.npz"
+    own.parent.mkdir(parents=True)
+    shutil.copy(other, own)
+    run = subprocess.run(program(tmp_path), capture_output=True, text=True, check=True)
+    assert "training restarts" in run.stdout
+    assert evaluated(tmp_path) == undisturbed[0]
+
+
+@pytest.fixture
+def trained(undisturbed, prepared, tmp_path):
+    """The results of the undisturbed training, to be changed, and the folder of the training among them."""
+    shutil.copytree(undisturbed[2], tmp_path, dirs_exist_ok=True)
+    return tmp_path, tmp_path / prepared[1].training_path("m", 3)
+
+
+def refusal(command):
+    """Return the line with which a program refuses to go on."""
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 1
+    assert "Traceback" not in run.stderr
+    return run.stderr.splitlines()[-1]
+
+
+def test_an_evaluation_of_something_else_is_refused(trained, program):
+    """A training of another seed or key, a model or a history that is not the trained one."""
+    results, folder = trained
+    record = json.loads((folder / "training.json").read_text())
+    for change in ({"seed": 4}, {"key": "0" * 16}):
+        files.write_json(folder / "training.json", record | change)
+        assert "holds the training of another key or seed" in refusal(program(results, "evaluate.py"))
+    files.write_json(folder / "training.json", record)
+    for name in ("model.keras", "history.csv"):
+        content = (folder / name).read_bytes()
+        (folder / name).unlink()
+        (folder / name).write_bytes(content + b" ")
+        assert f"{name}: does not match the digest in training.json" in refusal(program(results, "evaluate.py"))
+        (folder / name).write_bytes(content)
+    subprocess.run(program(results, "evaluate.py"), check=True, capture_output=True)
+
+
+def test_a_training_in_a_folder_or_with_settings_of_another_is_refused(program, tmp_path):
+    command = program(tmp_path)
+    elsewhere = [word.replace("/trainings/", "/trainings/0") for word in command]
+    assert "is not the folder of this training, whose key is" in refusal(elsewhere)
+    spec = command.index("--spec") + 1
+    command[spec] = command[spec].replace('"epochs": 6', '"epochs": 5')
+    assert "epochs: 5, but the training was planned with 6" in refusal(command)

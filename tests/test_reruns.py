@@ -425,7 +425,7 @@ def test_files_that_are_gone(checkout):
     models = TINY["models"] | {"a2": {"test_time_augmentation": "flip"}}  # needs the training of a, and the images
     tiny(checkout, models=models)
     jobs = run_jobs(checkout)
-    assert {"prepare", "whiten", "train a 1", "evaluate a2 1"} <= jobs
+    assert {"prepare", "whiten", "train a2 1", "evaluate a2 1"} <= jobs  # the training of a, for a2
     assert "train b 1" not in jobs
     assert metrics(checkout, "a2", "weights_digest") == digest
 

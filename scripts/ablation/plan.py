@@ -1,9 +1,11 @@
 """What a study is made of, by key, and how much of it is on disk. Known before anything runs.
 
-data/{key}/           images.npz or zca.npz, and a record of what it was made from
-trainings/{key}/seed{n}/  model.keras, history.csv, training.json
-runs/{model}/seed{n}/ the same by the model's name, and its evaluation: predictions.npz, metrics.json
-figures/, report/     by name; each file bears the key of what it was made from
+Below the results:
+
+    data/{key}/               images.npz or zca.npz, and a record of what it was made from
+    trainings/{key}/seed{n}/  model.keras, history.csv, training.json
+    runs/{model}/seed{n}/     the same by the model's name, and its evaluation: predictions.npz, metrics.json
+    figures/, report/         by name; each file bears the key of what it was made from
 """
 
 from functools import cached_property
@@ -11,7 +13,7 @@ from pathlib import Path
 
 from ablation import files
 from ablation.errors import InputError
-from ablation.keys import code_of, key_of, run_digests
+from ablation.keys import code_of, key_of
 from ablation.settings import specs, words
 
 TRAINING_FILES = ("model.keras", "history.csv", "training.json")
@@ -95,7 +97,7 @@ class Plan:
         """Return the file of the images that a model sees, below the results."""
         return self.whitened_path if self.config["models"][model]["input"] == "zca" else self.images_path
 
-    def training_path(self, model: str, seed: int) -> str:
+    def training_path(self, model: str, seed: int | str) -> str:
         """Return the folder of a model's training, below the results."""
         return f"trainings/{self.training_keys[model]}/seed{seed}"
 
@@ -103,7 +105,7 @@ class Plan:
         """Return the models whose training has a key, in the order of the config."""
         return [name for name, other in self.training_keys.items() if other == key]
 
-    def is_trained(self, key: str, seed: int) -> bool:
+    def is_trained(self, key: str, seed: int | str) -> bool:
         """Tell whether a training is on disk, complete."""
         return all((self.results / f"trainings/{key}/seed{seed}" / name).exists() for name in TRAINING_FILES)
 
@@ -122,21 +124,15 @@ class Plan:
         }
         return {"key": key_of(study), **study}
 
-    @cached_property
-    def runs(self) -> dict[str, dict[str, str | None]]:
-        """The digests of the runs that are on disk, as `run_digests` returns them."""
-        return run_digests(self.study, self.results)
+    def notes(self, runs: dict[str, dict[str, str | None]]) -> list[str]:
+        """Return a line for the user where files are gone that nothing needs any more, though somebody may.
 
-    def is_evaluated(self, model: str, seed: int) -> bool:
-        """Tell whether the run under a model's name is the one that is planned."""
-        return self.runs[model][str(seed)] is not None
-
-    def notes(self) -> list[str]:
-        """Return a line for the user where files are gone that nothing needs any more, though somebody may."""
-        finished = all(digest for by_seed in self.runs.values() for digest in by_seed.values())
+        runs: digests of those on disk, as `keys.run_digests` returns them.
+        """
+        finished = all(digest for by_seed in runs.values() for digest in by_seed.values())
         expected = {self.data_path(model) for model in self.trainings} if finished else set()
-        for model, by_seed in self.evaluations.items():
-            for seed in filter(lambda seed: self.is_evaluated(model, seed), by_seed):
+        for model, by_seed in runs.items():
+            for seed in filter(by_seed.get, by_seed):
                 expected |= {f"{self.training_path(model, seed)}/{name}" for name in TRAINING_FILES}
         gone = [str(self.results / name) for name in sorted(expected) if not (self.results / name).exists()]
         what = f"{len(gone)} files of finished runs are gone, such as {gone[0]}" if gone else ""

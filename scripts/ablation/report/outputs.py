@@ -15,12 +15,13 @@ class Outputs:
 
     study: as Plan.study, or the content of study.json; results: the folder of its results.
 
-    tables: key of accuracy.csv and what is next to it. figures: by the name of the file without its suffix.
-    report: key of index.html.
+    runs: digests of those on disk, by model and seed. tables: key of accuracy.csv and what is next to it. figures: by
+    the name of the file without its suffix. report: key of index.html.
     """
 
     def __init__(self, study: dict, results: Path) -> None:
-        facts, runs = study["facts"], run_digests(study, results)
+        facts = study["facts"]
+        self.runs = runs = run_digests(study, results)
         finished = all(digest for by_seed in runs.values() for digest in by_seed.values())
         made_from = {
             "baseline": facts["baseline"],
