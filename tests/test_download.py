@@ -258,7 +258,7 @@ def test_a_kill_between_the_last_byte_and_the_rename_costs_no_request(serve, out
     [
         (answer(404), "HTTP 404 Not Found"),
         (answer(416), "HTTP 416 "),
-        (answer(302, Location="/a"), "Exceeded 10 redirects."),
+        (answer(302, Location="/a"), "Exceeded 30 redirects."),
         (answer(302, Location="http://[no"), "Invalid IPv6 URL"),
         (portal, "what it sent (text/html) is not a gzip file, its first bytes are b'<h'"),
         (answer(200), "what it sent (of no type) is not a gzip file, its first bytes are b''"),
@@ -289,9 +289,10 @@ def test_a_busy_server_is_asked_again(serve, output):
     assert len(serve.log) == 3
 
 
-def test_a_server_that_stays_busy_is_left(serve, output):
+def test_a_server_that_stays_busy_is_left(serve, output, monkeypatch):
+    monkeypatch.setattr(download, "BACKOFF", 0.01)
     sources = serve(a=[answer(503)], b=[good])
-    download.fetch(sources, SHA256, output, 0, backoff=0.01)
+    download.fetch(sources, SHA256, output, 0)
     assert [path for path, _ in serve.log] == ["/a"] * (1 + download.RETRIES) + ["/b"]
 
 
@@ -334,8 +335,9 @@ def test_a_source_that_breaks_and_cannot_resume_is_left(serve, output):
     assert serve.log == [("/a", None), ("/a", "bytes=100000-"), ("/b", "bytes=100000-")]
 
 
-def test_a_slow_source_is_left_and_its_bytes_are_kept(serve, output, caplog):
-    download.fetch(serve(a=[slow(200)], b=[good]), SHA256, output, 1000, window=0.5)
+def test_a_slow_source_is_left_and_its_bytes_are_kept(serve, output, caplog, monkeypatch):
+    monkeypatch.setattr(download, "WINDOW", 0.5)
+    download.fetch(serve(a=[slow(200)], b=[good]), SHA256, output, 1000)
     assert output.read_bytes() == DATA
     (first, (path, asked)) = serve.log
     held = int(asked.removeprefix("bytes=").removesuffix("-"))
@@ -344,23 +346,27 @@ def test_a_slow_source_is_left_and_its_bytes_are_kept(serve, output, caplog):
     assert "/a: giving up on it: too slow, " in caplog.text
 
 
-def test_a_stalled_source_counts_as_slow(serve, output):
+def test_a_stalled_source_counts_as_slow(serve, output, monkeypatch):
+    monkeypatch.setattr(download, "WINDOW", 0.2)
+    monkeypatch.setattr(download, "READ_TIMEOUT", 0.4)
     sources = serve(a=[stalling_after(100_000)], b=[good])
-    download.fetch(sources, SHA256, output, 1000, window=0.2, read_timeout=0.4)
+    download.fetch(sources, SHA256, output, 1000)
     assert serve.log == [("/a", None), ("/b", "bytes=100000-")]
 
 
-def test_the_slow_sources_are_asked_again_when_no_other_gives_it(serve, output, caplog):
+def test_the_slow_sources_are_asked_again_when_no_other_gives_it(serve, output, caplog, monkeypatch):
+    monkeypatch.setattr(download, "WINDOW", 0.3)
     sources = serve(a=[slow(1000)], b=[answer(404)])
-    download.fetch(sources, SHA256, output, 10_000, window=0.3)
+    download.fetch(sources, SHA256, output, 10_000)
     assert output.read_bytes() == DATA
     assert [path for path, _ in serve.log] == ["/a", "/b", "/a"]
     assert serve.log[2][1].startswith("bytes=")
     assert "/a: requesting archive.tar.gz, no minimum rate" in caplog.text
 
 
-def test_no_minimum_rate_never_leaves(serve, output):
-    download.fetch(serve(a=[slow(4000)], b=[good]), SHA256, output, 0, window=0.1)
+def test_no_minimum_rate_never_leaves(serve, output, monkeypatch):
+    monkeypatch.setattr(download, "WINDOW", 0.1)
+    download.fetch(serve(a=[slow(4000)], b=[good]), SHA256, output, 0)
     assert serve.log == [("/a", None)]
 
 

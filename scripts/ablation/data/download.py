@@ -4,7 +4,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import requests
@@ -18,12 +18,11 @@ GZIP_MAGIC = b"\x1f\x8b"
 CHUNK = 2**18  # bytes read at most at once
 WINDOW = 20.0  # seconds over which a source's rate is measured
 CONNECT_TIMEOUT = 10.0  # seconds
-READ_TIMEOUT = 30.0  # seconds without a byte
-BACKOFF = 0.5  # seconds; doubled from one retry of a busy server to the next
+READ_TIMEOUT = 30.0  # seconds without a byte, after which a connection is closed
 BUSY = (429, 502, 503, 504)  # HTTP statuses that may pass
 RETRIES = 4  # of a busy server
+BACKOFF = 0.5  # seconds; doubled from one retry of a busy server to the next
 REQUESTS = 50  # to one source whose connection breaks, each of which must bring bytes
-REDIRECTS = 10
 
 logger = logging.getLogger(__name__)
 
@@ -36,47 +35,12 @@ class _TooSlow(_SourceFailed):
     """A source is given up because it is slow, and may be asked again."""
 
 
-class _ConnectionLost(Exception):
-    """A connection ended before the file did; the message is how."""
-
-
-class _RateGuard:
-    """Holds one source to a minimum rate (kB/s), over windows of a given number of seconds."""
-
-    def __init__(self, minimum_rate: float, window: float) -> None:
-        self.minimum_rate = minimum_rate
-        self.window = window
-        self.bytes = 0
-        self.since = time.monotonic()
-
-    def count(self, size: int) -> None:
-        """Add `size` bytes. Raises _TooSlow at the end of a window with too few."""
-        self.bytes += size
-        seconds = time.monotonic() - self.since
-        if seconds < self.window:
-            return
-        rate = self.bytes / seconds / 1000
-        if rate < self.minimum_rate:
-            raise _TooSlow(f"too slow, {rate:.0f} kB/s over {seconds:.0f} s (minimum {self.minimum_rate:g} kB/s)")
-        self.bytes = 0
-        self.since = time.monotonic()
-
-
-def fetch(
-    sources: list[str],
-    sha256: str,
-    output: str | Path,
-    minimum_rate: float,
-    window: float = WINDOW,
-    read_timeout: float = READ_TIMEOUT,
-    backoff: float = BACKOFF,
-) -> None:
+def fetch(sources: list[str], sha256: str, output: str | Path, minimum_rate: float) -> None:
     """Make `output` the gzip file whose SHA-256 is `sha256` (lowercase hexadecimal).
 
     The addresses in `sources` are tried in order. A source slower than `minimum_rate` (kB/s; 0 is no minimum) over
-    `window` seconds is given up for the next one, and asked again without a minimum after the others. A connection
-    without a byte for `read_timeout` seconds is closed; a busy server is asked again after `backoff` seconds, then
-    twice as long, and so on.
+    WINDOW seconds is given up for the next one, and asked again without a minimum after the others. A busy server is
+    asked again after BACKOFF seconds, then twice as long, and so on.
 
     The bytes gather in `output` + ".part", which outlasts a failure or a kill; every request asks only for the rest. A
     file with another sum, an older `output` too, becomes `output` + ".wrong". A second process waits for the first.
@@ -86,125 +50,137 @@ def fetch(
     fails.
     """
     output = Path(output)
+    part, wrong = output.with_name(f"{output.name}.part"), output.with_name(f"{output.name}.wrong")
     with exclusive_lock(output.with_name(f".{output.name}.lock"), output):
-        _fetch(sources, sha256, output, minimum_rate, window, read_timeout, backoff)
-
-
-def _fetch(
-    sources: list[str],
-    sha256: str,
-    output: Path,
-    minimum_rate: float,
-    window: float,
-    read_timeout: float,
-    backoff: float,
-) -> None:
-    """Do the work of `fetch`, with its files locked."""
-    part = output.with_name(f"{output.name}.part")
-    wrong = output.with_name(f"{output.name}.wrong")
-    if output.exists():
-        digest = file_digest(output)
-        if digest == sha256:
-            logger.info(f"{output}: already there, with the right SHA-256")
-            return
-        output.replace(wrong)
-        logger.info(f"{output}: its SHA-256 is {digest}, not {sha256}; moved to {wrong}")
-    if _has_digest(part, sha256):
-        _finish(part, output)
-        return
-
-    session = _session(backoff)
-    queue = [(source, minimum_rate) for source in sources]
-    reasons = {}
-    while queue:
-        source, rate = queue.pop(0)
-        logger.info(f"{source}: requesting {output.name}" + (", no minimum rate" if rate < minimum_rate else ""))
-        try:
-            mixed = _download_from(session, source, part, _RateGuard(rate, window), read_timeout)
-            digest = file_digest(part)
-            if digest != sha256:
-                part.replace(wrong)
-                if mixed:
-                    queue.insert(0, (source, rate))
-                raise _SourceFailed(f"its SHA-256 is {digest}, not {sha256} (kept as {wrong}: delete it and run again)")
-        except _SourceFailed as reason:
-            if not _has_digest(part, sha256):  # a server may announce more bytes than there are
+        if output.exists():
+            digest = file_digest(output)
+            if digest == sha256:
+                logger.info(f"{output}: already there, with the right SHA-256")
+                return
+            output.replace(wrong)
+            logger.info(f"{output}: its SHA-256 is {digest}, not {sha256}; moved to {wrong}")
+        session, queue = _session(), [(source, minimum_rate) for source in sources]
+        reasons: dict[str, str] = {}
+        while not (part.exists() and file_digest(part) == sha256):
+            if not queue:
+                failures = "; ".join(f"{source}: {reason}" for source, reason in reasons.items())
+                raise InputError(f"{output}: all sources failed: {failures}")
+            source, rate = queue.pop(0)
+            logger.info(f"{source}: requesting {output.name}" + (", no minimum rate" if rate < minimum_rate else ""))
+            try:
+                mixed = _download_from(session, source, part, rate)
+                digest = file_digest(part)
+                if digest != sha256:
+                    part.replace(wrong)
+                    if mixed:
+                        queue.insert(0, (source, rate))
+                    raise _SourceFailed(
+                        f"its SHA-256 is {digest}, not {sha256} (kept as {wrong}: delete it and run again)"
+                    )
+            except _SourceFailed as reason:
                 if isinstance(reason, _TooSlow):
                     queue.append((source, 0))
                 reasons[source] = str(reason)
                 logger.info(f"{source}: giving up on it: {reason}")
-                continue
-        _finish(part, output)
-        return
-    raise InputError(
-        f"{output}: all sources failed: " + "; ".join(f"{source}: {reason}" for source, reason in reasons.items())
-    )
+        with open(part, "rb+") as file:
+            os.fsync(file.fileno())
+        part.replace(output)
+        logger.info(f"{output}: done, {output.stat().st_size:,} bytes, with the right SHA-256")
 
 
-def _has_digest(path: Path, sha256: str) -> bool:
-    return path.exists() and file_digest(path) == sha256
-
-
-def _finish(part: Path, output: Path) -> None:
-    with open(part, "rb+") as file:
-        os.fsync(file.fileno())
-    part.replace(output)
-    logger.info(f"{output}: done, {output.stat().st_size:,} bytes, with the right SHA-256")
-
-
-def _session(backoff: float) -> requests.Session:
+def _session() -> requests.Session:
     retry = urllib3.Retry(
         total=RETRIES,
         connect=0,
         read=0,
         other=0,
         status_forcelist=BUSY,
-        backoff_factor=backoff,
+        backoff_factor=BACKOFF,
         respect_retry_after_header=False,  # it may ask for hours
-        raise_on_status=False,
     )
     session = requests.Session()
-    session.max_redirects = REDIRECTS
     for scheme in ("http://", "https://"):
         session.mount(scheme, requests.adapters.HTTPAdapter(max_retries=retry))
     return session
 
 
-def _download_from(session: requests.Session, source: str, part: Path, guard: _RateGuard, read_timeout: float) -> bool:
-    """Bring `part` to its end from one source; return whether it also holds bytes from before."""
-    mixed = _size(part) > 0
+def _download_from(session: requests.Session, source: str, part: Path, minimum_rate: float) -> bool:
+    """Bring `part` to its end from one source; return whether it also holds bytes from before.
+
+    Raises _TooSlow at the end of a window with too few bytes, and _SourceFailed as `_chunks` does.
+    """
+    try:
+        part.touch()
+        mixed = start = part.stat().st_size
+        received, since = 0, time.monotonic()
+        with (
+            open(part, "rb+") as file,
+            tqdm(desc=part.stem, initial=start, unit="B", unit_scale=True, mininterval=1) as bar,
+        ):
+            for offset, bar.total, chunk in _chunks(session, source, start):
+                if chunk:
+                    file.truncate(file.seek(offset))
+                    file.write(chunk)
+                    bar.update(offset + len(chunk) - bar.n)
+                    mixed = mixed and offset
+                    received += len(chunk)
+                seconds = time.monotonic() - since
+                if seconds >= WINDOW:
+                    rate = received / seconds / 1000
+                    if rate < minimum_rate:
+                        raise _TooSlow(
+                            f"too slow, {rate:.0f} kB/s over {seconds:.0f} s (minimum {minimum_rate:g} kB/s)"
+                        )
+                    received, since = 0, time.monotonic()
+    except OSError as error:  # the disk's; those of the network are _SourceFailed by now
+        error.filename = str(part)
+        raise
+    return bool(mixed)
+
+
+def _chunks(session: requests.Session, source: str, position: int) -> Iterator[tuple[int, int | None, bytes]]:
+    """Yield the file of one source from the offset `position` on: each chunk's offset, the file's size, the chunk.
+
+    The size is None where it is not announced. A source that can't resume starts over, at the offset 0. A chunk of no
+    bytes is a connection that ended before the file did.
+
+    Raises _SourceFailed for a source that doesn't answer with this file, or breaks too often.
+    """
     for _ in range(REQUESTS):
-        size = _size(part)
-        with _request(session, source, size, read_timeout) as response:
-            if response.status_code == 416 and size:  # nothing follows these bytes: the sum decides
-                return mixed
-            start, total = _parse_range(response, size)
-            mixed = mixed and start > 0
-            try:
-                _save(response, part, start, total, guard)
-                return mixed
-            except _ConnectionLost as lost:
-                reason = str(lost)
-        guard.count(0)
-        if _size(part) <= size:
+        begin, headers = position, {"Accept-Encoding": "identity"}
+        if begin:
+            headers["Range"] = f"bytes={begin}-"
+        try:
+            with session.get(source, headers=headers, stream=True, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT)) as response:
+                if response.status_code == 416 and begin:  # nothing follows these bytes: the sum decides
+                    return
+                position, total = _parse_range(response, begin)
+                if position:
+                    logger.info(f"{source}: resuming from {position:,} bytes")
+                    chunk = response.raw.read1(CHUNK, decode_content=False)
+                else:
+                    chunk = response.raw.read(len(GZIP_MAGIC), decode_content=False)
+                    if chunk != GZIP_MAGIC:
+                        kind = response.headers.get("Content-Type", "of no type")
+                        raise _SourceFailed(f"what it sent ({kind}) is not a gzip file, its first bytes are {chunk!r}")
+                    if begin:
+                        logger.info(f"{source}: cannot resume; starting over")
+                while chunk:
+                    yield position, total, chunk
+                    position += len(chunk)
+                    chunk = response.raw.read1(CHUNK, decode_content=False)
+            if total is None or position >= total:
+                return
+            reason = f"ended after {position:,} of {total:,} bytes"
+        except (requests.RequestException, ValueError) as error:  # ValueError: redirected to an invalid address
+            raise _SourceFailed(_reason(error)) from None
+        except urllib3.exceptions.HTTPError as error:
+            reason = _reason(error)
+        yield position, None, b""
+        if position <= begin:
             break
         logger.info(f"{source}: {reason}")
     raise _SourceFailed(reason)
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
-def _request(session: requests.Session, source: str, start: int, read_timeout: float) -> requests.Response:
-    """Return the response, its body unread, to a request for the bytes from the offset `start`."""
-    headers = {"Accept-Encoding": "identity"}
-    if start:
-        headers["Range"] = f"bytes={start}-"
-    try:
-        return session.get(source, headers=headers, stream=True, timeout=(CONNECT_TIMEOUT, read_timeout))
-    except (requests.RequestException, ValueError) as error:  # ValueError: redirected to an invalid address
-        raise _SourceFailed(_reason(error)) from None
 
 
 def _parse_range(response: requests.Response, requested: int) -> tuple[int, int | None]:
@@ -218,44 +194,6 @@ def _parse_range(response: requests.Response, requested: int) -> tuple[int, int 
     if not match or int(match[1]) != requested:
         raise _SourceFailed(f"requested the bytes from {requested}, it sent Content-Range {content_range}")
     return requested, None if match[2] == "*" else int(match[2])
-
-
-def _save(response: requests.Response, part: Path, start: int, total: int | None, guard: _RateGuard) -> None:
-    """Write the response's body, whose first byte has the offset `start`, to `part`."""
-    if start:
-        head = b""
-        logger.info(f"{response.url}: resuming from {start:,} bytes")
-    else:
-        head = _read(response.raw.read, len(GZIP_MAGIC))
-        if head != GZIP_MAGIC:
-            kind = response.headers.get("Content-Type", "of no type")
-            raise _SourceFailed(f"what it sent ({kind}) is not a gzip file, its first bytes are {head!r}")
-        if _size(part):
-            logger.info(f"{response.url}: cannot resume; starting over")
-    try:
-        with (
-            open(part, "ab" if start else "wb") as file,
-            tqdm(desc=part.stem, initial=start, total=total, unit="B", unit_scale=True, mininterval=1) as bar,
-        ):
-            chunk = head or _read(response.raw.read1, CHUNK)
-            while chunk:
-                file.write(chunk)
-                bar.update(len(chunk))
-                guard.count(len(chunk))
-                chunk = _read(response.raw.read1, CHUNK)
-    except OSError as error:  # the disk's; those of the network are _ConnectionLost by now
-        error.filename = str(part)
-        raise
-    if total is not None and _size(part) < total:
-        raise _ConnectionLost(f"ended after {_size(part):,} of {total:,} bytes")
-
-
-def _read(read: Callable[..., bytes], size: int) -> bytes:
-    """Return up to `size` bytes of a body as they came over the wire; none at its end."""
-    try:
-        return read(size, decode_content=False)
-    except urllib3.exceptions.HTTPError as error:
-        raise _ConnectionLost(_reason(error)) from None
 
 
 def _reason(error: Exception) -> str:

@@ -32,10 +32,6 @@ def render(template: str, study: Study, figures: dict[str, bytes], key: str) -> 
     families = dict(list(comparisons.groupby("family")))
     images = {part: sorted(set(per_run[f"{part}_images"])) for part in ("train", "validation", "test")}
     shown = features(table) | ({"validation"} if images["validation"] != [0] else set())
-    by_scope = {
-        scope: {name: info for name, info in catalogue().items() if info.scope == scope and info.needs in shown}
-        for scope in ("study", "model", "whitening")
-    }
     distinct = {
         name: sorted(set(per_run[name].dropna()))
         for name in ("device", "precision", "machine", "git_revision", "train_digest", "test_digest", "training_code")
@@ -51,7 +47,7 @@ def render(template: str, study: Study, figures: dict[str, bytes], key: str) -> 
         seeds_needed={name: statistics.seeds_needed(len(family)) for name, family in families.items()},
         augmentations=sorted(set(table["test_time_augmentation"]) - {"none"}),
         figures=figures,
-        catalogue=by_scope,
+        catalogue={name: info for name, info in catalogue().items() if info.needs in shown},
         images=images,
         distinct=distinct,
         finished=(per_run["finished"].min(), per_run["finished"].max()),

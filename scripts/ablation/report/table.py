@@ -25,14 +25,6 @@ def points(difference: float) -> str:
     return f"{100 * difference:+.2f}".replace("-", "−")
 
 
-def _thousands(value: float) -> str:
-    return f"{value:,.0f}"
-
-
-def _decimals(value: float) -> str:
-    return f"{value:.4f}"
-
-
 def duration(seconds: float) -> str:
     """Return seconds as hours:minutes:seconds."""
     return str(timedelta(seconds=round(seconds)))
@@ -42,16 +34,12 @@ def _plus_minus(row: Row) -> str:
     return "" if row["test_accuracy_sd"] is None else f"± {percent(row['test_accuracy_sd'])}"
 
 
-def _population_high(row: Row) -> str:
-    return f"to {percent(row['population_high'])}"
-
-
 def _baseline_interval(row: Row) -> str:
     return "" if row["baseline_low"] is None else f"{points(row['baseline_low'])} to {points(row['baseline_high'])}"
 
 
 def _published_loss(row: Row) -> str:
-    return "" if row["published_loss"] is None else f"loss {_decimals(row['published_loss'])}"
+    return "" if row["published_loss"] is None else f"loss {row['published_loss']:.4f}"
 
 
 @dataclass(frozen=True)
@@ -110,7 +98,7 @@ COLUMNS = [
         "lower end of the 95% interval of the mean over seeds and new images (with one seed: of that one network)",
         "95% interval, new images, %",
         percent,
-        detail=_population_high,
+        detail=lambda row: f"to {percent(row['population_high'])}",
         paper="all",
     ),
     Column("population_high", "its upper end"),
@@ -135,7 +123,7 @@ COLUMNS = [
         paper="value",
     ),
     Column("population_verdict", "the same, on new images", "on new images", needs="comparisons", paper="value"),
-    Column("test_loss", "clipped cross-entropy on the test images, mean over seeds", "test loss", _decimals),
+    Column("test_loss", "clipped cross-entropy on the test images, mean over seeds", "test loss", "{:.4f}".format),
     Column("published_loss", "published test loss"),
     Column(
         "published_accuracy",
@@ -154,7 +142,7 @@ COLUMNS = [
         missing="–",
         needs="published",
     ),
-    Column("parameters", "trainable parameters", "para\u00admeters", _thousands, paper="value"),
+    Column("parameters", "trainable parameters", "para\u00admeters", "{:,.0f}".format, paper="value"),
     Column("epochs", "passes over the training images", "epochs"),
     Column(
         "training_seconds",

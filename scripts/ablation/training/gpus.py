@@ -98,20 +98,20 @@ def lease(job: str, jobs_per_gpu: int) -> Lease:
             names = os.environ.get("CUDA_VISIBLE_DEVICES", "not set")
             return Lease(f"any GPU; CUDA_VISIBLE_DEVICES: {names or 'empty'}; NVML: {answer}")
         entry = {
-            "what": job,
+            "what": f"{job} (process {os.getpid()})",
             "process": os.getpid(),
             "gpus": [gpu.name for gpu in gpus],
             "jobs_per_gpu": jobs_per_gpu,
             "has": None,
         }
         folder = Path(tempfile.gettempdir(), f"ablation-gpus-{os.getuid()}")
-        gpu, lock = _wait(folder, entry, gpus)
+        gpu, lock = _wait(folder, job, entry, gpus)
     os.environ["CUDA_VISIBLE_DEVICES"] = gpu.name
     logger.info("%s: %s: leased", job, gpu.label)
     return Lease(gpu.label, lock)
 
 
-def _wait(folder: Path, entry: dict, gpus: list[GPU]) -> tuple[GPU, int]:
+def _wait(folder: Path, job: str, entry: dict, gpus: list[GPU]) -> tuple[GPU, int]:
     """Add a job's entry to the folder, wait for its turn, and return the GPU that it gets, and its lock."""
     lock, logged = None, set()
     while True:
@@ -130,7 +130,7 @@ def _wait(folder: Path, entry: dict, gpus: list[GPU]) -> tuple[GPU, int]:
         for line in lines:  # without the folder's lock: a terminal may block
             if line not in logged:
                 logged.add(line)
-                logger.info("%s: %s", entry["what"], line)
+                logger.info("%s: %s", job, line)
         if gpu:
             return gpu, lock
         time.sleep(PAUSE)
@@ -146,22 +146,19 @@ def pick_gpu(gpus: list[GPU], number: int, jobs: dict[int, dict]) -> tuple[GPU |
         holders = [job for job in jobs.values() if job["has"] == gpu.name]
         others = gpu.processes() - {job["process"] for job in holders}
         ahead = [job for n, job in jobs.items() if n < number and not job["has"] and gpu.name in job["gpus"]]
-        users = [*map(_job_name, holders), *(f"process {process} of another program" for process in sorted(others))]
+        users = [job["what"] for job in holders]
+        users += [f"process {process} of another program" for process in sorted(others)]
         if len(users) >= min(job["jobs_per_gpu"] for job in (jobs[number], *holders)):
             unavailable.append(f"{gpu.label}: in use by {', '.join(users)}")
             if others:
                 lines.append(f"{unavailable[-1]}; skipped")
         elif ahead:
-            unavailable.append(f"{gpu.label}: {_job_name(ahead[0])} is ahead in the queue")
+            unavailable.append(f"{gpu.label}: {ahead[0]['what']} is ahead in the queue")
         else:
             free.append((len(users), gpu))
     if free:
         return min(free, key=lambda entry: entry[0])[1], lines
     return None, [*lines, f"waiting for a GPU; {'; '.join(unavailable)}"]
-
-
-def _job_name(job: dict) -> str:
-    return f"{job['what']} (process {job['process']})"
 
 
 @contextmanager

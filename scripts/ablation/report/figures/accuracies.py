@@ -29,12 +29,9 @@ def draw(study: Study) -> Figure:
     places = np.arange(len(table))[::-1]
     for place, row in zip(places, table.itertuples(), strict=True):
         seeds = [100 * run["test_accuracy"] for run in study.metrics_of(row.model)]
-        interval, wide_interval = (
-            [100 * row.low, 100 * row.high],
-            [100 * row.population_low, 100 * row.population_high],
-        )
+        wide_interval = [100 * row.population_low, 100 * row.population_high]
         axes.plot(wide_interval, [place] * 2, solid_capstyle="butt", **wide_bar)
-        axes.plot(interval, [place] * 2, solid_capstyle="butt", **bar)
+        axes.plot([100 * row.low, 100 * row.high], [place] * 2, solid_capstyle="butt", **bar)
         axes.plot(seeds, [place] * len(seeds), **point)
         axes.plot(100 * row.test_accuracy, place, **tick)
     handles = [

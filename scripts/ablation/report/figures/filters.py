@@ -1,10 +1,9 @@
 """Filters of the whitening."""
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from ablation.report.figures.style import IMAGE_STYLE
+from ablation.report.figures.style import image_panels
 from ablation.report.study import Study
 
 SCOPE = "whitening"
@@ -22,11 +21,8 @@ def draw(study: Study) -> Figure:
     """Return a figure of the filters that make the whitened center pixel, one per channel."""
     filters = study.whitening.filters
     rows, columns = (slice(max(side // 2 - RADIUS, 0), side // 2 + RADIUS + 1) for side in filters.shape[1:3])
-    with matplotlib.rc_context(IMAGE_STYLE):
-        figure = Figure(figsize=(7.2, 2.6))
-        panels = figure.subplots(1, len(filters))
-        for axes, channel, name in zip(panels, filters[:, rows, columns], ("red", "green", "blue"), strict=True):
-            axes.imshow(0.5 + 0.5 * channel / np.abs(channel).max())
-            axes.set_title(name)
-            axes.axis("off")
+    figure, panels = image_panels(1, len(filters), (7.2, 2.6))
+    for axes, channel, name in zip(panels[0], filters[:, rows, columns], ("red", "green", "blue"), strict=True):
+        axes.imshow(0.5 + 0.5 * channel / np.abs(channel).max())
+        axes.set_title(name, fontsize=11)
     return figure

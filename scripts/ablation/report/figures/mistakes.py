@@ -1,10 +1,9 @@
 """Most confident mistakes."""
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from ablation.report.figures.style import IMAGE_STYLE
+from ablation.report.figures.style import image_panels
 from ablation.report.study import Study
 
 SCOPE = "model"
@@ -21,14 +20,10 @@ def draw(study: Study, model: str) -> Figure:
     predicted, confidence = mean.argmax(axis=1), mean.max(axis=1)
     wrong = np.flatnonzero(predicted != study.labels)
     most_confident = wrong[np.argsort(-confidence[wrong], kind="stable")][:MISTAKES]
-    with matplotlib.rc_context(IMAGE_STYLE):
-        figure = Figure(figsize=(9, 3.9))
-        panels = figure.subplots(2, MISTAKES // 2)
-        for axes in panels.flat:
-            axes.axis("off")
-        for axes, image in zip(panels.flat, most_confident, strict=False):
-            axes.imshow(study.test_images[image])
-            true, taken_for = study.class_names[[study.labels[image], predicted[image]]]
-            axes.set_title(f"{true}\nseen as {taken_for}\n{100 * confidence[image]:.0f}%", fontsize=9)
-        figure.suptitle(model if len(most_confident) else f"{model}: no mistakes", fontsize=11)
+    figure, panels = image_panels(2, MISTAKES // 2, (9, 3.9))
+    for axes, image in zip(panels.flat, most_confident, strict=False):
+        axes.imshow(study.test_images[image])
+        true, taken_for = study.class_names[[study.labels[image], predicted[image]]]
+        axes.set_title(f"{true}\nseen as {taken_for}\n{100 * confidence[image]:.0f}%", fontsize=9)
+    figure.suptitle(model if len(most_confident) else f"{model}: no mistakes", fontsize=11)
     return figure

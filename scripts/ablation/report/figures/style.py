@@ -18,7 +18,6 @@ LIGHT = "#9ecae1"
 DASHES = ["-", "--", "-.", ":"]
 MARKERS = ["o", "s", "^", "D"]
 MAX_CLASSES = 40  # in a matrix that can still be read
-IMAGE_STYLE = {"axes.grid": False, "axes.spines.left": False, "axes.spines.bottom": False, "font.size": 9}
 
 Names = Sequence[str] | np.ndarray
 
@@ -58,6 +57,15 @@ def band(axes: Axes, histories: list[pd.DataFrame], column: str, color: str, lin
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
+def image_panels(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, np.ndarray]:
+    """Return a figure of that size in inches, and its (rows, columns) axes, bare of all but the images drawn there."""
+    figure = Figure(figsize=size)
+    panels = figure.subplots(rows, columns, squeeze=False)
+    for axes in panels.flat:
+        axes.axis("off")
+    return figure, panels
+
+
 def learning_curves(histories: list[pd.DataFrame], column: str, title: str) -> tuple[Figure, Axes]:
     """Return a figure, and its axes, of `column` and val_`column` by epoch, as `band` draws them."""
     figure = Figure()
@@ -86,16 +94,9 @@ def heatmap(
     luminance = image.to_rgba(values)[..., :3] @ [0.299, 0.587, 0.114]  # ITU-R BT.601
     for row, column in np.ndindex(values.shape):
         text = texts[row][column]
-        axes.text(
-            column,
-            row,
-            text,
-            ha="center",
-            va="center",
-            fontsize=9,
-            fontweight="bold" if text.endswith("*") else "normal",
-            color="black" if luminance[row, column] > 0.5 else "white",
-        )
+        weight = "bold" if text.endswith("*") else "normal"
+        color = "black" if luminance[row, column] > 0.5 else "white"
+        axes.text(column, row, text, ha="center", va="center", fontsize=9, fontweight=weight, color=color)
     axes.set_xticks(range(len(columns)), columns, rotation=45, ha="right")
     axes.set_yticks(range(len(rows)), rows)
     axes.grid(False)

@@ -1,10 +1,9 @@
 """Images before and after whitening."""
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from ablation.report.figures.style import IMAGE_STYLE
+from ablation.report.figures.style import image_panels
 from ablation.report.study import Study
 
 SCOPE = "whitening"
@@ -28,12 +27,9 @@ def draw(study: Study) -> Figure:
     names = study.class_names[study.whitening.labels[:IMAGES]]
     low, high = np.percentile(whitened, [1, 99])
     stretched = np.clip((whitened - low) / max(high - low, 1e-12), 0, 1)
-    with matplotlib.rc_context(IMAGE_STYLE):
-        figure = Figure(figsize=(9, 2.5))
-        panels = figure.subplots(2, len(images), squeeze=False)
-        for column, name in enumerate(names):
-            for axes, image in zip(panels[:, column], (images[column], stretched[column]), strict=True):
-                axes.imshow(image)
-                axes.axis("off")
-            panels[0, column].set_title(name, fontsize=9)
+    figure, panels = image_panels(2, len(images), (9, 2.5))
+    for axes, image in zip(panels.flat, [*images, *stretched], strict=True):
+        axes.imshow(image)
+    for axes, name in zip(panels[0], names, strict=True):
+        axes.set_title(name, fontsize=9)
     return figure
