@@ -19,7 +19,7 @@ from ablation.report.outputs import Outputs
 from ablation.settings import check, specs
 
 RESULTS = Path(workflow.pathvars.apply(workflow.modifier.path_modifier.modify("<results>")))
-TRIGGER = folder.trigger(Path(".snakemake"))
+TRIGGER = folder.trigger(Path(".snakemake").absolute())  # a module's prefix is for relative paths
 FIGURES = catalogue()
 
 try:

@@ -26,22 +26,23 @@ class Plan:
     config: a completed one; schema: its schema; results: the folder that everything below is relative to; cache: a file
     that remembers digests of the user's own files.
 
-    source: the user's file that the dataset is read from; None where it is downloaded or comes with a package.
-    images, whitened: what both files of images are made from. trainings: the same by model, evaluations: by model and
-    seed; all as `keys.key_of` takes it.
+    source: the path of the user's file that the dataset is read from; None where it is downloaded or comes with a
+    package. images, whitened: what both files of images are made from. trainings: the same by model, evaluations: by
+    model and seed; all as `keys.key_of` takes it.
     """
 
     def __init__(self, config: dict, schema: dict, results: Path, cache: Path) -> None:
         self.config, self.results = config, Path(results)
         dataset, limits, device = config["dataset"], config["limits"], config["training"]["device"]
-        self.source: str | None = dataset["archive"] or dataset["path"]
-        self.is_downloaded = dataset["name"] == "cifar10" and self.source is None
+        source = dataset["archive"] or dataset["path"]
+        self.source = str(Path(source).absolute()) if source else None
+        self.is_downloaded = dataset["name"] == "cifar10" and source is None
         source_digest = config["download"]["sha256"] if self.is_downloaded else None
-        if self.source:
-            if not Path(self.source).is_file():
+        if source:
+            if not Path(source).is_file():
                 key = "archive" if dataset["archive"] else "path"
-                raise InputError(f"dataset.{key}: no such file '{self.source}'")
-            source_digest = files.cached_file_digest(self.source, cache)
+                raise InputError(f"dataset.{key}: no such file '{source}'")
+            source_digest = files.cached_file_digest(source, cache)
         self.images = {
             "dataset": dataset["name"],
             "source": source_digest,
