@@ -2,7 +2,8 @@
 
 import argparse
 
-from ablation import errors, logs, unused
+from ablation import errors, logs
+from ablation.report import unused
 from ablation.report.study import Study
 
 
