@@ -20,7 +20,7 @@ from ablation.settings import check, specs
 
 RESULTS = Path(workflow.pathvars.apply(workflow.modifier.path_modifier.modify("<results>")))
 TRIGGER = folder.trigger(Path(".snakemake").absolute())  # a module's prefix is for relative paths
-FIGURES = catalogue()
+FIGURES, TABLES = catalogue(), ["accuracy", "comparisons"]
 
 try:
     config = check.validate_and_fill(config, specs.load_schema())
@@ -86,14 +86,16 @@ def data_to_train(wildcards):
     return [] if gone else ancient(f"<results>/{path}")
 
 
-def arguments_of_training(wildcards):
-    """Return the arguments of train.py that say what is trained."""
+def arguments_of_training(wildcards, input):
+    """Return arguments of train.py. As a function of `input` they are nothing that Snakemake compares with earlier runs."""
     name = PLAN.models_trained_as(wildcards.key)[0]
-    return [
-        *("--name", name, "--data", str(RESULTS / PLAN.data_path(name))),
-        *("--spec", specs.model_spec(config, name).to_json()),
-        *("--made-from", json.dumps(PLAN.trainings[name])),
-    ]
+    arguments = {
+        "name": name,
+        "data": RESULTS / PLAN.data_path(name),
+        "spec": specs.model_spec(config, name).to_json(),
+        "made-from": json.dumps(PLAN.trainings[name]),
+    } | config["training"]
+    return [f"--{key.replace('_', '-')}={value}" for key, value in arguments.items()]
 
 
 def inputs_of_evaluation(wildcards):
@@ -121,9 +123,7 @@ def inputs_of_figure(name):
         stem = f"{name}_{wildcards.model}" if FIGURES[name].scope == "model" else name
         path = f"figures/{stem}.png"
         results = {
-            "study": lambda: [
-                f"<results>/report/{table}.csv" for table in ("accuracy", "comparisons")
-            ],
+            "study": lambda: expand("<results>/report/{name}.csv", name=TABLES),
             "model": lambda: runs_of(wildcards.model, config["baseline"]),
             "whitening": lambda: f"<results>/{PLAN.whitened_path}",
         }

@@ -23,16 +23,11 @@ rule train:
     params:
         program=f"{SCRIPTS}/train.py",
         arguments=arguments_of_training,
-        device=config["training"]["device"],
         folder=lambda wildcards, output: Path(output.model).parent,
-        jobs_per_gpu=config["training"]["jobs_per_gpu"],
-        checkpoint_epochs=config["training"]["checkpoint_epochs"],
     # Slurm signals every process of a job; there is only this one, which saves its state.
     shell:
-        "exec python {params.program:q} {params.arguments:q} --seed {wildcards.seed}"
-        " --device {params.device} --threads {threads} --jobs-per-gpu {params.jobs_per_gpu}"
-        " --checkpoint-epochs {params.checkpoint_epochs} --output {params.folder:q}"
-        " --log {log:q} 2>> {log:q}"
+        "exec python {params.program:q} {params.arguments:q} --seed {wildcards.seed} --threads {threads}"
+        " --output {params.folder:q} --log {log:q} 2>> {log:q}"
 
 
 rule evaluate:

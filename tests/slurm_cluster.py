@@ -286,7 +286,7 @@ class Watch(threading.Thread):
                     if process.pid not in self.seen:
                         command, given = process.cmdline(), process.environ()
                         self.seen[process.pid] = {
-                            "model": command[command.index("--name") + 1],
+                            "model": next(word[7:] for word in command if word.startswith("--name=")),
                             "job": given["SLURM_JOB_ID"],
                             "node": given["SLURMD_NODENAME"],
                             "device": given.get("CUDA_VISIBLE_DEVICES"),

@@ -126,7 +126,7 @@ def training_of(cluster, checkout, model):
     """Return the process that trains a model, once it has saved a state."""
     for process in cluster.trainings():
         command = process.cmdline()
-        if model in command:
+        if f"--name={model}" in command:
             folder = checkout.path / command[command.index("--output") + 1]
             return process if (folder / "checkpoint.npz").exists() else None
 
