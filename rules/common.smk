@@ -59,9 +59,8 @@ def those_that_exist(files):
 def planned(there, path, **files):
     """Return the inputs of a job by name, such that it runs unless its output is there as it is planned.
 
-    there: whether it is. path: the output that bears the key, below the results. This is the one way in which
-    something is made again: by the content of what is there, not by times or Snakemake's records. Of an output that
-    is there, inputs that are gone are none: they aren't made for it.
+    there: whether it is. path: the output that bears the key, below the results. So content decides what is made again,
+    not times or Snakemake's records. Inputs that are gone are not made for an output that is there.
     """
     files["trigger"] = TRIGGER
     if there:
@@ -99,14 +98,15 @@ def arguments_of_training(wildcards, input):
 
 
 def inputs_of_evaluation(wildcards):
-    """Return a model's images and the files of its training, model.keras first, as `planned`."""
+    """Return a model's images and the files of its training, as `planned`."""
     model, seed = wildcards.model, wildcards.seed
-    training = f"<results>/{PLAN.training_path(model, seed)}"
     return planned(
         OUTPUTS.runs[model][seed] is not None,
         f"runs/{model}/seed{seed}/metrics.json",
         data=f"<results>/{PLAN.data_path(model)}",
-        training=[f"{training}/{name}" for name in plan.TRAINING_FILES],
+        training=expand(
+            f"<results>/{PLAN.training_path(model, seed)}/{{name}}", name=plan.TRAINING_FILES
+        ),
     )
 
 

@@ -57,3 +57,22 @@ rule evaluate:
         "exec python {params.program:q} --data {params.data:q} --training {params.training:q}"
         " --made-from {params.made_from:q} --threads {threads} --output {params.folder:q}"
         " > {log:q} 2>&1"
+
+
+# An evaluation links the model as well; this is for who asks for the file by the model's name when it is gone.
+rule name_model:
+    input:
+        lambda wildcards: f"<results>/{PLAN.training_path(wildcards.model, wildcards.seed)}/model.keras",
+    output:
+        "<results>/runs/{model}/seed{seed}/model.keras",
+    log:
+        "<logs>/name_model/{model}/seed{seed}.log",
+    localrule: True
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    shell:
+        "(ln -f {input:q} {output:q} || cp {input:q} {output:q}) 2> {log:q}"

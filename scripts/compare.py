@@ -29,9 +29,10 @@ def main() -> None:
         accuracies.to_csv(temporary, index=False)
     styled = texts.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis="columns")
     files.write_text(arguments.latex, styled.to_latex(hrules=True))
-    # Last, as the one of the four that bears the key.
-    key = study.outputs.tables
-    files.write_text(arguments.markdown, f"<!-- made from {key} -->\n\n{texts.to_markdown(index=False)}\n")
+    # Last, as the one of the four that bears the key, and digests of what figures and report are made from.
+    digests = f"{files.file_digest(arguments.accuracy)}, {files.file_digest(arguments.comparisons)}"
+    head = f"<!-- made from {study.outputs.tables}, with {digests} -->"
+    files.write_text(arguments.markdown, f"{head}\n\n{texts.to_markdown(index=False)}\n")
 
 
 if __name__ == "__main__":

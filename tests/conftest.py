@@ -117,17 +117,18 @@ class Checkout:
 def jobs_in(output):
     """Return the jobs that snakemake lists in its output, each as its rule's name and its wildcards' values.
 
-    A training is called by the first model that is evaluated from it, not by its key.
+    A training is called by the model that is evaluated from it, the first in the alphabet, not by its key.
     """
     blocks = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", output, re.MULTILINE)
-    assert blocks or "Nothing to be done" in output, output
+    assert blocks or re.search(r"Nothing to be done|^total +0$", output, re.MULTILINE), output
     jobs, models = [], {}
     for rule, block in blocks:
         wildcards = re.search(r"^    wildcards: (.*)$", block, re.MULTILINE)
         values = re.findall(r"=([^,]*)", wildcards[1]) if wildcards else []
         jobs.append((rule, values))
         if rule.endswith("evaluate"):
-            models.setdefault(re.search(r"trainings/(\w+)/", block)[1], values[0])
+            key = re.search(r"trainings/(\w+)/", block)[1]
+            models[key] = min(models.get(key, values[0]), values[0])
     return {" ".join([rule, *(models.get(value, value) for value in values)]) for rule, values in jobs} - {
         "all",
         "study_all",

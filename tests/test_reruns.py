@@ -430,6 +430,30 @@ def test_files_that_are_gone(checkout):
     assert metrics(checkout, "a2", "weights_digest") == digest
 
 
+def test_a_model_that_is_asked_for_by_name(checkout):
+    """A13: linked where its training is there, trained again where it is gone."""
+    model = checkout.path / "results/runs/a/seed1/model.keras"
+    model.unlink()
+    assert checkout.jobs() == set()
+    assert run_jobs(checkout, str(model.relative_to(checkout.path))) == {"name_model a 1"}
+    assert any(model.samefile(path) for path in checkout.path.glob("results/trainings/*/seed1/model.keras"))
+    model.unlink()
+    shutil.rmtree(checkout.path / "results/trainings")
+    planned = checkout.jobs(str(model.relative_to(checkout.path)))
+    assert {job.split()[0] for job in planned} == {"train", "name_model"}
+
+
+def test_a_table_that_was_changed_by_hand_is_not_reported(checkout):
+    table = checkout.path / "results/report/accuracy.csv"
+    table.write_text(table.read_text().replace("0.", "0.9", 1))
+    tiny(checkout, title="Another")
+    run = checkout.snakemake()
+    assert run.returncode == 1
+    assert "error: results/report/accuracy.csv: was changed after it was made; delete it and run again" in run.stdout
+    table.unlink()
+    assert checkout.snakemake().returncode == 0
+
+
 def test_a_change_of_the_evaluation_with_the_data_gone_trains_nothing(checkout):
     shutil.rmtree(checkout.path / "results/data")
     tiny(checkout, models={"a": {"test_time_augmentation": "flip"}, "b": TINY["models"]["b"]})

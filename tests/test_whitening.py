@@ -64,12 +64,22 @@ def test_constant_pixels_give_no_nan(images):
     assert np.isfinite(whitening.apply(whitening.fit(images, 1e-6), images)).all()
 
 
-def test_filters_of_the_middle_pixel(images):
-    """Their products with an image are the channels of its whitened middle pixel."""
+def test_filters_of_the_center_pixel(images):
+    """Their products with an image are the channels of its whitened center pixel."""
     zca = whitening.fit(images, 0.1)
-    filters = whitening.centre_filters(zca, (8, 8, 3))
+    filters = whitening.center_pixel_filters(zca, (8, 8, 3))
     assert filters.shape == (3, 8, 8, 3)
     centred = images[0] / 255 - zca.mean
     np.testing.assert_allclose(
         (filters * centred).sum(axis=(1, 2, 3)), whitening.apply(zca, images[:1])[0, 4, 4], atol=1e-4
     )
+
+
+def test_a_holdout_is_left_out_of_the_fit_and_whitened(images):
+    zca = whitening.fit(images[:-10], 0.1)
+    x_train, x_test, fitted = whitening.whiten(images, images[:5], 0.1, 10 / len(images))
+    assert fitted.fitted_on == len(images) - 10
+    np.testing.assert_array_equal(fitted.filters, zca.filters)
+    np.testing.assert_array_equal(x_train, whitening.apply(zca, images))
+    np.testing.assert_array_equal(x_test, whitening.apply(zca, images[:5]))
+    assert whitening.whiten(images, images, 0.1, 0)[2].fitted_on == len(images)

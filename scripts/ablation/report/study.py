@@ -9,6 +9,7 @@ import pandas as pd
 
 from ablation import files
 from ablation.errors import InputError
+from ablation.keys import bears
 from ablation.report.outputs import Outputs
 
 Frames = list[pd.DataFrame]
@@ -157,12 +158,18 @@ class Study:
     @cached_property
     def accuracies(self) -> pd.DataFrame:
         """The table of accuracies, accuracy.csv."""
-        return read_table(self.results / "report/accuracy.csv")
+        return self._table("accuracy.csv")
 
     @cached_property
     def comparisons(self) -> pd.DataFrame:
         """The table of comparisons, comparisons.csv."""
-        return read_table(self.results / "report/comparisons.csv")
+        return self._table("comparisons.csv")
+
+    def _table(self, name: str) -> pd.DataFrame:
+        path = self.results / "report" / name
+        if not bears(path.with_name("accuracy.md"), files.file_digest(path)):
+            raise InputError(f"{path}: was changed after it was made; delete it and run again")
+        return read_table(path)
 
 
 def read_table(path: str | Path) -> pd.DataFrame:

@@ -15,10 +15,10 @@ logger = logging.getLogger(__name__)
 
 
 def evaluate_run(data: Path, training: Path, made_from: dict, folder: Path, *, threads: int) -> None:
-    """Evaluate the model of the folder `training` and write what `plan.RUN_FILES` names into `folder`.
+    """Evaluate the model of the folder `training` and write model.keras and what `plan.RUN_FILES` names into `folder`.
 
-    data: images.npz or zca.npz; made_from: everything that decides the evaluation. The files of the training are linked
-    into `folder`, or copied where the filesystem has no links.
+    data: images.npz or zca.npz; made_from: everything that decides the evaluation. Of the files of the training the
+    model is linked into `folder`, or copied where the filesystem has no links, and the others are copied.
 
     Raises InputError where the code is no longer that which was planned, the training is another than the planned one
     or its files do not match their digests, as `images.read_images` does, and for probabilities that are not finite.
@@ -51,8 +51,9 @@ def evaluate_run(data: Path, training: Path, made_from: dict, folder: Path, *, t
         predicted=probabilities.argmax(axis=1),  # which float16 may not tell
         labels=labels,
     )
-    for path in (model_path, history_path, training / "training.json"):
-        files.link_or_copy(path, folder / path.name)
+    files.link_or_copy(model_path, folder / model_path.name)
+    for path in (history_path, training / "training.json"):
+        files.write_text(folder / path.name, path.read_text(encoding="utf-8"))
     parameters = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
     recorded = {key: value for key, value in trained.items() if key not in ("key", "made_from")}
     files.write_json(
