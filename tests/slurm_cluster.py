@@ -246,7 +246,7 @@ class Run:
     def said(self):
         return self.output.read_text()
 
-    def until(self, condition, seconds=90):
+    def until(self, condition, seconds=180):
         """Wait for `condition()`, with Snakemake at work, and return what it returns."""
         end = time.monotonic() + seconds
         while not (found := condition()):

@@ -135,7 +135,8 @@ def mounted(tmp_path_factory):
     mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", disk], capture_output=True, text=True)
     if mount.returncode:
         pytest.skip(f"a small disk can't be mounted here: {mount.stderr.strip()}")
-    checkout = small_study(tmp_path_factory.mktemp("mounted"), pathvars={"results": f"{disk}/results"})
+    pathvars = {"results": f"{disk}/results", "logs": "logs", "benchmarks": "benchmarks"}
+    checkout = small_study(tmp_path_factory.mktemp("mounted"), pathvars=pathvars)
     run = checkout.snakemake()
     assert run.returncode == 0, run.stdout
     yield checkout, disk
