@@ -21,7 +21,6 @@ from ablation.settings import check, specs
 RESULTS = Path(workflow.pathvars.apply(workflow.modifier.path_modifier.modify("<results>")))
 TRIGGER = folder.trigger(Path(".snakemake").absolute())  # a module's prefix is for relative paths
 FIGURES, TABLES = catalogue(), ["accuracy", "comparisons"]
-
 try:
     config = check.validate_and_fill(config, specs.load_schema())
     PLAN = plan.Plan(config, specs.load_schema(), RESULTS, Path(".snakemake/digests.json"))
@@ -51,16 +50,17 @@ onstart:
 
 
 def those_that_exist(files):
-    """Return those of one or several files that are on disk."""
-    files = [files] if isinstance(files, str) else files
-    return [file for file in files if Path(file.replace("<results>", str(RESULTS))).exists()]
+    """Return a file if it is on disk, or those of several that are."""
+    if isinstance(files, str):
+        return files if Path(files.replace("<results>", str(RESULTS))).exists() else []
+    return [file for file in files if those_that_exist(file)]
 
 
 def planned(there, path, **files):
     """Return the inputs of a job by name, such that it runs unless its output is there as it is planned.
 
-    there: whether it is. path: the output that bears the key, below the results. So content decides what is made again,
-    not times or Snakemake's records. Inputs that are gone are not made for an output that is there.
+    path: the output that bears the key, below the results. So content decides what is made again, not times or
+    Snakemake's records. Inputs that are gone are not made for an output that is there.
     """
     files["trigger"] = TRIGGER
     if there:

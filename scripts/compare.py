@@ -3,24 +3,20 @@
 import argparse
 
 from ablation import errors, files
-from ablation.report import statistics, table
+from ablation.report import table
 from ablation.report.study import Study
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--study", type=Study.read, required=True, help="study.json")
+    parser.add_argument("--study", required=True, help="study.json")
     for output in ("accuracy", "comparisons", "latex", "markdown"):
         parser.add_argument(f"--{output}", required=True)
     arguments = parser.parse_args()
 
-    study = arguments.study
-    scores = {
-        model: statistics.SeedScores.from_correct(study.predictions(model).predicted == study.labels)
-        for model in study.models
-    }
-    comparisons = statistics.comparisons(scores, study.baseline)
-    accuracies = table.accuracy_table(study.metrics, study.facts["models"], scores, comparisons)
+    study = Study.read(arguments.study)
+    key = study.outputs.tables  # before anything is read
+    accuracies, comparisons = table.study_tables(study)
     texts = table.paper_table(accuracies)
 
     with files.atomic_write(arguments.comparisons) as temporary:
@@ -31,7 +27,7 @@ def main() -> None:
     files.write_text(arguments.latex, styled.to_latex(hrules=True))
     # Last, as the one of the four that bears the key, and digests of what figures and report are made from.
     digests = f"{files.file_digest(arguments.accuracy)}, {files.file_digest(arguments.comparisons)}"
-    head = f"<!-- made from {study.outputs.tables}, with {digests} -->"
+    head = f"<!-- made from {key}, with {digests} -->"
     files.write_text(arguments.markdown, f"{head}\n\n{texts.to_markdown(index=False)}\n")
 
 

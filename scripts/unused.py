@@ -9,12 +9,12 @@ from ablation.report.study import Study
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--study", type=Study.read, required=True, help="study.json")
+    parser.add_argument("--study", required=True, help="study.json")
     parser.add_argument("--remove", action="store_true", help="remove them, not only list them")
     parser.add_argument("--log", help="a file for what is printed")
     arguments = parser.parse_args()
     logs.start(arguments.log)
-    unused.sweep(arguments.study, arguments.remove)
+    unused.sweep(Study.read(arguments.study), arguments.remove)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from ablation.report import statistics
+from ablation.report.study import Study
 
 Row = dict  # of the table, by column; None for what is missing
 
@@ -151,6 +152,16 @@ COLUMNS = [
         duration,
     ),
 ]
+
+
+def study_tables(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the table of accuracies of a finished study, as `accuracy_table`, and that of `statistics.comparisons`."""
+    scores = {
+        model: statistics.SeedScores.from_correct(study.predictions(model).predicted == study.labels)
+        for model in study.models
+    }
+    comparisons = statistics.comparisons(scores, study.baseline)
+    return accuracy_table(study.metrics, study.facts["models"], scores, comparisons), comparisons
 
 
 def accuracy_table(

@@ -62,5 +62,5 @@ def _description(folder: Path) -> str:
             record = files.read_json(folder / name)
         except InputError:
             continue
-        return f"{record.get('model', record.get('trained_as'))}, trained until {record['finished']}"
+        return f"{record.get('model', record.get('trained_as'))}, trained until {record.get('finished')}"
     return "images" if folder.parent.name == "data" else "not finished"
