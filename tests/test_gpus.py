@@ -399,9 +399,8 @@ def test_where_tensorflow_sees_no_gpu(start):
 @pytest.mark.faults
 def test_snakemake_trains_on_four_gpus_at_once(nvml, tmp_path, monkeypatch):
     """Each training leases another. (None of them sees its GPU, so each then trains on the CPU, and says so.)"""
-    checkout = small_study(
-        tmp_path / "study", training={"device": "auto"}, models={f"m{n}": {"epochs": 1} for n in range(4)}
-    )
+    four = {f"m{n}": {"epochs": 1, "learning_rate": 1 - n / 10} for n in range(4)}  # alike they would be one training
+    checkout = small_study(tmp_path / "study", training={"device": "auto"}, models=four)
     for name, value in (nvml(*(card(f"GPU-{n}") for n in range(4))) | {"TMPDIR": str(tmp_path)}).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests/nvml"))
