@@ -232,7 +232,7 @@ def test_a_variant_removed_and_the_order_of_keys(editable):
     path.write_text((before + after).replace(published, ""))
     editable.write("short8.yaml", without(editable, "model8"))
     assert editable.jobs("--configfile", "config/digits.yaml", "short8.yaml") == REPORT
-    assert (editable.results / "runs/model8/seed1/model.keras").exists()
+    assert (editable.results / "runs/model8/seed1/metrics.json").exists()
 
 
 def test_a_checkout_with_the_results_copied_in(finished_study, tmp_path):

@@ -21,6 +21,7 @@ NEUTRAL = {
     "ablation.files",
     "ablation.keys",
     "ablation.logs",
+    "ablation.own_files",
     "ablation.plan",
     "ablation.report.outputs",
     "ablation.settings.specs",
@@ -93,6 +94,33 @@ def code_of(*modules: str) -> dict:
     return {"modules": list(modules), "syntax": key_of(syntax)}
 
 
+def code_of_file(setting: str, path: Path) -> str:
+    """Return a digest of the code of a user's own Python file.
+
+    setting: which one names the file, for messages. What counts is the syntax, without comments and docstrings, of the
+    file, of those next to it that it imports, and of what it imports of this package; not where the file is.
+
+    Raises InputError for a file that is no Python.
+    """
+    pending, syntax, modules = [Path(path)], {}, set()
+    while pending:
+        file = pending.pop()
+        name = file.relative_to(path.parent).as_posix() if file != path else ""
+        if name in syntax:
+            continue
+        try:
+            tree = ast.parse(file.read_bytes())
+        except (SyntaxError, ValueError) as error:
+            raise InputError(f"{setting}: {file}, line {getattr(error, 'lineno', None) or 1}: {error}") from None
+        syntax[name] = _syntax(tree)
+        for module in _imported(tree):
+            if module.partition(".")[0] == "ablation":
+                modules |= {module} if _file(module) else set()
+            elif module and (neighbor := _file_below(path.parent, module.split("."))):
+                pending.append(neighbor)
+    return key_of({"syntax": syntax, "library": code_of(*sorted(modules))})
+
+
 def check_code(made_from: dict) -> None:
     """Raise InputError where the code on disk is no longer what `made_from` was planned with.
 
@@ -110,18 +138,29 @@ def _read(name: str) -> tuple[str, tuple[str, ...]]:
         raise InputError(f"{name}: no such module in {LIBRARY}")
     tree = ast.parse(file.read_bytes())
     imports = {name.rpartition(".")[0]} - {""}  # importing a module runs the packages that it is in
+    imports |= {module for module in _imported(tree) if module.partition(".")[0] == "ablation" and _file(module)}
+    return hashlib.sha256(repr(_syntax(tree)).encode()).hexdigest(), tuple(sorted(imports))
+
+
+def _imported(tree: ast.AST) -> set[str]:
+    """Return the dotted names that a file imports, as modules and from modules; some of the latter are no modules."""
+    names = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            imports |= {alias.name for alias in node.names if alias.name.partition(".")[0] == "ablation"}
-        elif isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] == "ablation":
-            inner = {f"{node.module}.{alias.name}" for alias in node.names}
-            imports |= {node.module, *(module for module in inner if _file(module))}
-    return hashlib.sha256(repr(_syntax(tree)).encode()).hexdigest(), tuple(sorted(imports))
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
 
 
 def _file(name: str) -> Path | None:
     """Return the file of a module of this package; None where there is none."""
-    path = LIBRARY.joinpath(*name.split(".")[1:])
+    return _file_below(LIBRARY, name.split(".")[1:])
+
+
+def _file_below(folder: Path, parts: list[str]) -> Path | None:
+    """Return the file of a module below a folder; None where there is none."""
+    path = folder.joinpath(*parts)
     for file in (path / "__init__.py", path.with_suffix(".py")):
         if file.is_file():
             return file

@@ -12,8 +12,8 @@ from functools import cached_property
 from pathlib import Path
 
 from ablation import files
-from ablation.errors import InputError
 from ablation.keys import code_of, key_of
+from ablation.own_files import own_path
 from ablation.settings import specs, words
 
 TRAINING_FILES = ("model.keras", "history.csv", "training.json")
@@ -34,15 +34,12 @@ class Plan:
     def __init__(self, config: dict, schema: dict, results: Path, cache: Path) -> None:
         self.config, self.results = config, Path(results)
         dataset, limits, device = config["dataset"], config["limits"], config["training"]["device"]
-        source = dataset["archive"] or dataset["path"]
-        self.source = str(Path(source).absolute()) if source else None
-        self.is_downloaded = dataset["name"] == "cifar10" and source is None
+        given = next((key for key in ("archive", "path") if dataset[key]), None)
+        self.source = str(own_path(f"dataset.{given}", dataset[given], "file")) if given else None
+        self.is_downloaded = dataset["name"] == "cifar10" and given is None
         source_digest = config["download"]["sha256"] if self.is_downloaded else None
-        if source:
-            if not Path(source).is_file():
-                key = "archive" if dataset["archive"] else "path"
-                raise InputError(f"dataset.{key}: no such file '{source}'")
-            source_digest = files.cached_file_digest(source, cache)
+        if self.source:
+            source_digest = files.cached_file_digest(self.source, cache)
         self.images = {
             "dataset": dataset["name"],
             "source": source_digest,

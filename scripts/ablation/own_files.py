@@ -1,0 +1,63 @@
+"""What a user names in the config: files and folders of their own, and Python of their own."""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from ablation.errors import InputError
+
+
+def own_path(setting: str, given: str, kind: str) -> Path:
+    """Return the absolute path of a user's file or folder; `~` is their home.
+
+    setting: which one gives it, for messages; kind: "file" or "folder".
+
+    Raises InputError for a path that is not there, is of the other kind or can't be read.
+    """
+    try:
+        path = Path(given).expanduser().absolute()
+        there, right = path.exists(), path.is_file() if kind == "file" else path.is_dir()
+    except (OSError, ValueError, RuntimeError) as error:  # too long; a NUL; no such user
+        raise InputError(f"{setting}: {given[:80]!r} can't be a path ({getattr(error, 'strerror', error)})") from None
+    if not there:
+        raise InputError(f"{setting}: no such {kind} '{given}'")
+    if not right:
+        raise InputError(f"{setting}: '{given}' is not a {kind}")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{setting}: '{given}' can't be read; permission denied")
+    return path
+
+
+def load_module(setting: str, path: Path, function: str) -> ModuleType:
+    """Import a user's Python file and return it as a module, which has a function of the name `function`.
+
+    Files next to it can be imported by it. Raises InputError of one line, with file and line, for what goes wrong.
+    """
+    name = f"own_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"{setting}: '{path}' is not a Python file; its name must end in .py")
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(path.parent))
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # a user's code can raise anything
+        raise InputError(f"{setting}: {describe_error(path, error)}") from None
+    finally:
+        sys.path.remove(str(path.parent))
+    if not callable(getattr(module, function, None)):
+        raise InputError(f"{setting}: {path} has no function '{function}'")
+    return module
+
+
+def describe_error(path: Path, error: BaseException) -> str:
+    """Return file, line and message of what a user's own code raised, in one line."""
+    line, trace = getattr(error, "lineno", None), error.__traceback__
+    while trace:
+        if Path(trace.tb_frame.f_code.co_filename) == path:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    message = " ".join(str(getattr(error, "msg", error)).split())
+    return f"{path}, line {line or 1}: {type(error).__name__}: {message}"
