@@ -21,7 +21,6 @@ include: "rules/report.smk"
 rule all:
     default_target: True
     input:
-        "<results>/report/index.html",
-        "<results>/report/accuracy.csv",
-        "<results>/report/comparisons.csv",
+        rules.report.output,
+        rules.compare.output,
         ALL_FIGURES,

@@ -55,8 +55,9 @@ def finish_without_work(folder, configs):
                 files.write_text(training / name, "")
             for name in plan.RUN_FILES:
                 files.write_text(run / name, "")
-            files.write_json(training / "training.json", {"weights_digest": ""})
-            files.write_json(run / "metrics.json", {"key": finished.study["evaluations"][model][str(seed)]})
+            files.write_record(training / "training.json", {"weights_digest": ""})
+            key = finished.study["evaluations"][model][str(seed)]
+            files.write_record(run / "metrics.json", {"key": key, "weights_digest": ""})
     outputs = Outputs(finished.study, results)
     for name, key in outputs.figures.items():
         files.write_text(results / f"figures/{name}.png", key)

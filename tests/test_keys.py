@@ -94,7 +94,7 @@ def test_what_decides_an_evaluation_is_in_its_key(schema, tmp_path):
 def test_models_that_train_alike_share_a_key(schema, tmp_path):
     alike = planned(schema, tmp_path, models={"a": {}, "z": {"test_time_augmentation": "flip"}})
     assert alike.training_keys["a"] == alike.training_keys["z"]
-    assert alike.models_trained_as(alike.training_keys["a"]) == ["a", "z"]
+    assert alike.models_trained_as[alike.training_keys["a"]] == ["a", "z"]
 
 
 @pytest.fixture
@@ -173,16 +173,38 @@ def test_code_that_is_no_longer_the_planned_one_is_refused(library):
 def test_a_file_bears_its_key(tmp_path):
     path = tmp_path / "x"
     assert not keys.bears(path, "abc")
-    path.write_bytes(b"." * 4000 + b"abc" + b"." * 9000)
+    path.write_bytes(b"." * 9000 + b"abc" + b"." * 4000)
     assert keys.bears(path, "abc")
     assert not keys.bears(path, "abd")
     assert not keys.bears(path, None)
+    path.write_bytes(b"." * 9000)  # cut short
+    assert not keys.bears(path, "abc")
+    path.write_bytes(b"abc")
+    assert keys.bears(path, "abc")
+
+
+def test_a_record_that_was_changed_is_not_read(tmp_path):
+    path = tmp_path / "metrics.json"
+    files.write_record(path, {"key": "abc", "test_loss": 0.5, "made_from": {"b": 1, "a": [1, None]}})
+    assert files.read_record(path)["test_loss"] == 0.5
+    path.write_text(path.read_text().replace("0.5", "0.4"))
+    with pytest.raises(InputError, match="metrics.json: was changed after it was written; delete it and run again"):
+        files.read_record(path)
+    path.write_text(path.read_text()[:-40])
+    with pytest.raises(InputError, match="truncated or corrupt JSON"):
+        files.read_record(path)
+
+
+def test_a_key_in_the_middle_is_none(tmp_path):
+    path = tmp_path / "x"
+    path.write_bytes(b"abc" + b"." * 9000)
+    assert not keys.bears(path, "abc")
 
 
 def write_run(folder, study, model, seed, **changes):
     """Write what stands for a finished run of a study."""
     training = folder / f"trainings/{study['trainings'][model]}/seed{seed}"
-    files.write_json(training / "training.json", {"weights_digest": "the weights"})
+    files.write_record(training / "training.json", {"weights_digest": "the weights"})
     run = folder / f"runs/{model}/seed{seed}"
     for name in ("history.csv", "predictions.npz"):
         files.write_text(run / name, "x")
@@ -190,7 +212,7 @@ def write_run(folder, study, model, seed, **changes):
         "key": study["evaluations"][model][str(seed)],
         "weights_digest": "the weights",
     }
-    files.write_json(run / "metrics.json", metrics | changes)
+    files.write_record(run / "metrics.json", metrics | changes)
     return run, training
 
 
@@ -213,9 +235,13 @@ def test_a_run_is_there_only_if_it_is_the_planned_one(schema, tmp_path):
     write_run(tmp_path, study, "a", 1, key="0" * 16)
     assert not is_there()
     write_run(tmp_path, study, "a", 1)
-    files.write_json(training / "training.json", {"weights_digest": "the weights", "seconds": 2})  # trained again
+    metrics = (run / "metrics.json").read_text()
+    (run / "metrics.json").write_text(metrics.replace("the weights", "the weight"))  # edited by hand
+    assert not is_there()
+    (run / "metrics.json").write_text(metrics)
+    files.write_record(training / "training.json", {"weights_digest": "the weights", "seconds": 2})  # trained again
     assert is_there()
-    files.write_json(training / "training.json", {"weights_digest": "others"})  # as on a GPU
+    files.write_record(training / "training.json", {"weights_digest": "others"})  # as on a GPU
     assert not is_there()
     (training / "training.json").unlink()
     assert is_there()

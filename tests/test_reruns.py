@@ -172,10 +172,10 @@ def test_an_edit_of_a_file(editable, change, file, expected):
 
 
 def test_a_comment_in_every_file(editable):
-    """A1, A11: comments and docstrings are no code."""
+    """A1, A11: comments and docstrings are no code; those of figures are their titles, which the report shows."""
     for path in editable.path.glob("scripts/**/*.py"):
         path.write_text(path.read_text().replace('"""', '"""Said otherwise: ', 1) + "# a comment\n")
-    assert editable.jobs(*DIGITS) == set()
+    assert editable.jobs(*DIGITS) == {"report"}
 
 
 def test_a_new_setting_whose_default_changes_nothing(editable):
@@ -454,6 +454,58 @@ def test_a_table_that_was_changed_by_hand_is_not_reported(checkout):
     assert checkout.snakemake().returncode == 0
 
 
+def test_damage_is_seen_before_anything_runs(finished_study):
+    """Each file cut behind its middle, edited or deleted alone; each is put back."""
+    results = finished_study.results
+    edited = (results / "runs/model5/seed1/metrics.json").read_text().replace('"key"', '"test_loss": 0.1, "key"')
+    for name, content, expected in [
+        ("report/index.html", b"<html>", {"report"}),
+        ("report/accuracy.md", b"| model |", {"compare"}),
+        ("report/accuracy.md", None, {"compare"}),
+        ("report/accuracy.tex", None, {"compare"}),
+        ("report/study.json", b"{", {"study"}),
+        ("figures/loss_model5.png", b"PNG", {"plot_loss model5"}),
+        (
+            "runs/model5/seed1/metrics.json",
+            edited.encode(),
+            evaluations(["model5"], [1]) | plots(["model5"]) | REPORT - {"study"},
+        ),
+        (
+            "runs/model5/seed1/metrics.json",
+            edited.encode()[:-30],
+            evaluations(["model5"], [1]) | plots(["model5"]) | REPORT - {"study"},
+        ),
+    ]:
+        path, status = results / name, (results / name).stat()
+        before = path.read_bytes()
+        path.write_bytes(content) if content is not None else path.unlink()
+        jobs = finished_study.jobs(*DIGITS)
+        path.write_bytes(before)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        assert jobs == expected, name
+    (results / "report/accuracy.md").write_text("")
+    assert finished_study.jobs("results/digits/report/accuracy.csv", *DIGITS) == {"compare"}  # asked for alone
+    (results / "report/accuracy.md").write_bytes((results / "report/accuracy.tex").read_bytes())
+    assert finished_study.jobs(*DIGITS) == set()
+
+
+def test_what_is_forced_has_its_inputs(checkout):
+    """Snakemake deletes the outputs of a forced job; inputs that are gone are made again before that."""
+    digest = metrics(checkout, "a", "weights_digest")
+    shutil.rmtree(checkout.path / "results/data")
+    assert checkout.jobs() == set()
+    run = checkout.snakemake("--forcerun", "evaluate")
+    assert run.returncode == 0, run.stdout
+    assert jobs_in(run.stdout) - WHITENING_PLOTS == {"prepare", "whiten", "evaluate a 1", "evaluate b 1"}
+    assert checkout.jobs() == set()
+    shutil.rmtree(checkout.path / "results/data")
+    for forced in (["--forcerun", "train"], ["--forceall"]):
+        assert {"prepare", "whiten", "train"} <= {job.split()[0] for job in checkout.jobs(*forced)}
+    asked = checkout.jobs("--force", "results/runs/a/seed1/metrics.json")
+    assert asked == {"prepare", "whiten", "evaluate a 1"}
+    assert metrics(checkout, "a", "weights_digest") == digest
+
+
 def test_a_change_of_the_evaluation_with_the_data_gone_trains_nothing(checkout):
     shutil.rmtree(checkout.path / "results/data")
     tiny(checkout, models={"a": {"test_time_augmentation": "flip"}, "b": TINY["models"]["b"]})
@@ -495,9 +547,40 @@ def test_unused_results_are_listed_and_removed_when_asked_to(checkout):
     assert listed.returncode == 0, listed.stdout
     assert listed.stdout.count(" MB  results/trainings/") == 2
     assert listed.stdout.count(" MB  results/data/") == 1
+    assert " MB  results/figures/" not in listed.stdout
     assert len(list(checkout.path.glob("results/trainings/*"))) == 4
     assert checkout.snakemake("remove_unused").returncode == 0
     assert len(list(checkout.path.glob("results/trainings/*"))) == 2
     assert len(list(checkout.path.glob("results/data/*/"))) == 2
     assert checkout.jobs() == set()
     assert " 0.0 MB  unused" in checkout.snakemake("unused").stdout
+    tiny(checkout, models={"a": {}, "b2": {"batch_normalization": "before_pool"}}, whitening={"epsilon": 0.02})
+    run_jobs(checkout)
+    listed = checkout.snakemake("unused").stdout
+    assert listed.count(" MB  results/") == 1 + len(FIGURES_OF_MODEL)
+    assert " MB  results/runs/b/seed1  b, trained until" in listed
+    assert " MB  results/figures/loss_b.png  a figure" in listed
+
+
+def test_data_of_a_training_that_runs_are_not_removed(checkout):
+    """The training is of another config, and its data have no other user."""
+    tiny(checkout, whitening={"epsilon": 0.02}, limits={"train_images": 200, "test_images": 60, "epochs": 400})
+    process = checkout.start("results/runs/a/seed1/metrics.json")
+    while not list(checkout.path.glob("results/trainings/*/seed1/checkpoint.npz")):
+        assert process.poll() is None
+        time.sleep(0.02)
+    study = checkout.path / "results/report/study.json"  # of the config before
+    removed = checkout.python("scripts/unused.py", "--study", str(study), "--remove")
+    assert removed.returncode == 0, removed.stdout
+    assert "results/data" not in removed.stdout
+    assert len(list(checkout.path.glob("results/data/*/"))) == 3
+    process.terminate()
+    process.communicate()
+    data = next(path for path in checkout.path.glob("results/data/*/") if (path / "zca.npz").exists())
+    elsewhere = checkout.path / "elsewhere"
+    shutil.move(data, elsewhere)
+    data.symlink_to(elsewhere)
+    tiny(checkout, models={"a": {"input": "raw"}})
+    run_jobs(checkout)
+    assert checkout.snakemake("remove_unused").returncode == 0
+    assert elsewhere.exists() and not data.is_symlink()

@@ -388,3 +388,10 @@ def test_what_tables_and_report_say_besides_the_results(shipped_config, schema):
 def test_the_config_in_the_report_is_the_study(modern_config, schema):
     config = check.validate_and_fill(modern_config, schema)
     assert check.validate_and_fill(words.minimal_config(config), schema)["models"] == config["models"]
+
+
+def test_names_that_differ_only_in_case_are_refused(schema):
+    """On macOS and Windows they would be one folder."""
+    config = {"models": {"Small": {}, "small": {}}}
+    with pytest.raises(InputError, match="models.small: differs from Small only in case"):
+        check.validate_and_fill(config, schema)

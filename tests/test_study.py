@@ -1,7 +1,5 @@
 """A study's results are read only where they are what the study was planned with."""
 
-import json
-
 import numpy as np
 import pytest
 
@@ -29,7 +27,7 @@ def write_run(results, model, seed, predicted, labels=LABELS, **changes):
         "predictions_digest": files.file_digest(folder / "predictions.npz"),
         "history_digest": files.file_digest(folder / "history.csv"),
     }
-    files.write_json(folder / "metrics.json", metrics | changes)
+    files.write_record(folder / "metrics.json", metrics | changes)
 
 
 @pytest.fixture
@@ -80,6 +78,13 @@ def test_files_of_another_run_are_refused(results, name, read_it):
 
 def test_runs_that_were_not_planned_are_refused(results):
     path = results / "runs/a/seed1/metrics.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"key": "of other settings"}))
+    files.write_record(path, files.read_json(path) | {"key": "of other settings"})
     with pytest.raises(InputError, match=r"a/seed1/metrics\.json: is of other settings, data or code than the study"):
+        read(results).metrics_of("a")
+
+
+def test_a_run_edited_by_hand_is_refused(results):
+    path = results / "runs/a/seed1/metrics.json"
+    path.write_text(path.read_text().replace('"seed": 1', '"seed": 1, "test_accuracy": 0.99'))
+    with pytest.raises(InputError, match=r"a/seed1/metrics\.json: was changed after it was written; delete it"):
         read(results).metrics_of("a")

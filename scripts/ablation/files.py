@@ -162,6 +162,16 @@ def write_json(path: str | Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2) + "\n")
 
 
+def write_record(path: str | Path, record: dict[str, Any]) -> None:
+    """Write an object as JSON with its own digest as its last entry, completely or not at all."""
+    write_json(path, {**record, "digest": _record_digest(record)})
+
+
+def _record_digest(record: dict[str, Any]) -> str:
+    content = json.dumps({key: value for key, value in record.items() if key != "digest"}, sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
 def write_npz(path: str | Path, **arrays: npt.ArrayLike) -> None:
     """Write arrays as an uncompressed npz, completely or not at all."""
     with atomic_write(path) as temporary:
@@ -189,6 +199,17 @@ def read_json(path: str | Path) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise ValueError("not an object")
         return value
+
+
+def read_record(path: str | Path) -> dict[str, Any]:
+    """Return the object that `write_record` wrote, its digest included.
+
+    Raises InputError as `read_json` does, and for one that was changed since.
+    """
+    record = read_json(path)
+    if record.get("digest") != _record_digest(record):
+        raise InputError(f"{path}: was changed after it was written; delete it and run again")
+    return record
 
 
 def read_csv(path: str | Path, **options: Any) -> "pd.DataFrame":

@@ -1,20 +1,22 @@
 """Keys: short digests of everything that decides a result.
 
-A result lives in a folder that is named by its key, or is a file that bears its key near its beginning. So what is on
-disk says by itself what it was made from, whatever its name, its time or its neighbors say.
+A result lives in a folder that is named by its key, or is a file that bears its key at its end. So what is on disk says
+by itself what it was made from, whatever its name, its time or its neighbors say; and a file cut short says nothing.
 """
 
 import ast
 import hashlib
 import json
+import os
 from functools import cache
 from pathlib import Path
 
+from ablation import files
 from ablation.errors import InputError
 
 LIBRARY = Path(__file__).parent
 KEY_DIGITS = 16  # hexadecimal, of a SHA-256: enough to tell apart any number of results that a disk can hold
-BEGINNING = 4096  # bytes of a file within which its key stands
+END = 4096  # bytes of a file within which its key stands
 # Modules that change no number: how files are written, settings handed on, results found, GPUs shared, states kept.
 NEUTRAL = {
     "ablation.errors",
@@ -41,12 +43,13 @@ def key_of(made_from: dict) -> str:
 
 
 def bears(path: Path, key: str | None) -> bool:
-    """Tell whether a file bears a key near its beginning; a file that is absent bears none, and no file bears None."""
+    """Tell whether a file bears a key at its end; a file that is absent bears none, and no file bears None."""
     if key is None:
         return False
     try:
         with open(path, "rb") as file:
-            return key.encode() in file.read(BEGINNING)
+            file.seek(max(0, os.fstat(file.fileno()).st_size - END))
+            return key.encode() in file.read()
     except OSError:
         return False
 
@@ -55,8 +58,8 @@ def run_digests(study: dict, results: Path) -> dict[str, dict[str, str | None]]:
     """Return digests of the metrics.json of all runs, by model and seed (text); None for one to be made again.
 
     study: as plan.Plan.study. A run is to be made again where its metrics.json is absent or bears another key than the
-    planned one, where a file next to it is absent, or where its training was made again since and may have come out
-    with other bits, as on a GPU.
+    planned one or was changed since it was written, where a file next to it is absent, or where its training was made
+    again since and may have come out with other bits, as on a GPU.
     """
     return {
         model: {seed: _run_digest(study, results, model, seed) for seed in by_seed}
@@ -68,13 +71,13 @@ def _run_digest(study: dict, results: Path, model: str, seed: str) -> str | None
     folder = results / f"runs/{model}/seed{seed}"
     training = results / f"trainings/{study['trainings'][model]}/seed{seed}/training.json"
     try:
-        metrics = (folder / "metrics.json").read_bytes()
-        weights = json.loads(training.read_bytes())["weights_digest"] if training.exists() else ""
-    except (OSError, ValueError, KeyError):
+        metrics = files.read_record(folder / "metrics.json")
+        weights = files.read_record(training)["weights_digest"] if training.exists() else metrics["weights_digest"]
+    except InputError:
         return None
     there = all((folder / name).exists() for name in ("history.csv", "predictions.npz"))
-    same = all(text.encode() in metrics for text in (study["evaluations"][model][seed], weights))
-    return hashlib.sha256(metrics).hexdigest() if there and same else None
+    same = (metrics["key"], metrics["weights_digest"]) == (study["evaluations"][model][seed], weights)
+    return metrics["digest"] if there and same else None
 
 
 def code_of(*modules: str) -> dict:

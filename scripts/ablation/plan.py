@@ -99,13 +99,21 @@ class Plan:
         """Return the folder of a model's training, below the results."""
         return f"trainings/{self.training_keys[model]}/seed{seed}"
 
-    def models_trained_as(self, key: str) -> list[str]:
-        """Return the models whose training has a key, in the order of the config."""
-        return [name for name, other in self.training_keys.items() if other == key]
+    @cached_property
+    def models_trained_as(self) -> dict[str, list[str]]:
+        """The models of each training by its key, in the order of the config."""
+        models: dict[str, list[str]] = {}
+        for name, key in self.training_keys.items():
+            models.setdefault(key, []).append(name)
+        return models
+
+    def training_files(self, key: str, seed: int | str) -> list[str]:
+        """Return the files of a training, below the results."""
+        return [f"trainings/{key}/seed{seed}/{name}" for name in TRAINING_FILES]
 
     def is_trained(self, key: str, seed: int | str) -> bool:
         """Tell whether a training is on disk, complete."""
-        return all((self.results / f"trainings/{key}/seed{seed}" / name).exists() for name in TRAINING_FILES)
+        return all((self.results / path).exists() for path in self.training_files(key, seed))
 
     @cached_property
     def study(self) -> dict:
@@ -120,7 +128,7 @@ class Plan:
                 for name, by_seed in self.evaluations.items()
             },
         }
-        return {"key": key_of(study), **study}
+        return {**study, "key": key_of(study)}
 
     def notes(self, runs: dict[str, dict[str, str | None]]) -> list[str]:
         """Return a line for the user where files are gone that nothing needs any more, though somebody may.
@@ -131,7 +139,7 @@ class Plan:
         expected = {self.data_path(model) for model in self.trainings} if finished else set()
         for model, by_seed in runs.items():
             for seed in filter(by_seed.get, by_seed):
-                expected |= {f"{self.training_path(model, seed)}/{name}" for name in TRAINING_FILES}
+                expected |= set(self.training_files(self.training_keys[model], seed))
         gone = [str(self.results / name) for name in sorted(expected) if not (self.results / name).exists()]
         what = f"{len(gone)} files of finished runs are gone, such as {gone[0]}" if gone else ""
         return [f"note: {what}; snakemake with the name of one makes it again"] if gone else []

@@ -1,5 +1,6 @@
 """The figures, tables and report of a study, and the keys of what each is made from."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 from ablation import files
@@ -8,6 +9,7 @@ from ablation.report.figures import catalogue
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 FACTS_OF_TABLES = ("differs", "epochs", "published_loss", "published_accuracy")
+Runs = dict[str, dict[str, str | None]]
 
 
 class Outputs:
@@ -21,34 +23,36 @@ class Outputs:
 
     def __init__(self, study: dict, results: Path) -> None:
         facts = study["facts"]
-        self.runs = runs = run_digests(study, results)
-        finished = all(digest for by_seed in runs.values() for digest in by_seed.values())
-        made_from = {
-            "baseline": facts["baseline"],
-            "models": {name: {key: of[key] for key in FACTS_OF_TABLES} for name, of in facts["models"].items()},
-            "runs": runs,
-            "code": code_of("ablation.report.table", "ablation.report.statistics"),
-        }
-        self.tables = key_of(made_from) if finished else None
+        self.runs: Runs = run_digests(study, results)
+        self.tables = _key_with_runs(
+            self.runs,
+            baseline=facts["baseline"],
+            models={name: {key: of[key] for key in FACTS_OF_TABLES} for name, of in facts["models"].items()},
+            code=code_of("ablation.report.table", "ablation.report.statistics"),
+        )
         self.figures: dict[str, str | None] = {}
         for name, figure in catalogue().items():
-            code = code_of(f"ablation.report.figures.{name}")
+            made_from = {"images": study["images"], "code": code_of(f"ablation.report.figures.{name}")}
             if figure.scope == "study":
-                made_from = {"images": study["images"], "tables": self.tables, "code": code}
-                self.figures[name] = key_of(made_from) if finished else None
+                self.figures[name] = _key_with_runs(self.runs, tables=self.tables, **made_from)
             elif figure.scope == "whitening" and study["whitened"]:
-                self.figures[name] = key_of({"images": study["images"], "whitened": study["whitened"], "code": code})
+                self.figures[name] = key_of({"whitened": study["whitened"], **made_from})
             elif figure.scope == "model":
-                for model in runs:
-                    used = {"model": runs[model], "baseline": runs[facts["baseline"]]}
-                    made_from = {"images": study["images"], "name": model, "runs": used, "code": code}
-                    complete = all(digest for by_seed in used.values() for digest in by_seed.values())
-                    self.figures[f"{name}_{model}"] = key_of(made_from) if complete else None
-        made_from = {
-            "facts": facts,
-            "tables": self.tables,
-            "figures": self.figures,
-            "template": files.file_digest(TEMPLATE),
-            "code": code_of("ablation.report.page"),
-        }
-        self.report = key_of(made_from) if finished else None
+                for model in self.runs:
+                    used = {key: self.runs[key] for key in (model, facts["baseline"])}
+                    self.figures[f"{name}_{model}"] = _key_with_runs(used, model=model, **made_from)
+        self.report = _key_with_runs(
+            self.runs,
+            facts=facts,
+            tables=self.tables,
+            figures=self.figures,
+            words={name: asdict(figure) for name, figure in catalogue().items()},
+            template=files.file_digest(TEMPLATE),
+            code=code_of("ablation.report.page"),
+        )
+
+
+def _key_with_runs(runs: Runs, **made_from: object) -> str | None:
+    """Return the key of what is made from runs and other things; None where one of the runs isn't there."""
+    complete = all(digest for by_seed in runs.values() for digest in by_seed.values())
+    return key_of({"runs": runs, **made_from}) if complete else None

@@ -17,7 +17,7 @@ def render(template: str, study: Study, figures: dict[str, bytes], key: str) -> 
     """Return the report as HTML.
 
     template: text of the Jinja2 template; figures: PNG bytes by the name of the file, without its suffix; key: of
-    everything that the report is made from, which stands near its beginning.
+    everything that the report is made from, which stands at its end.
     """
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True

@@ -82,7 +82,7 @@ class Study:
     def metrics_of(self, model: str) -> list[dict]:
         """Return the metrics.json of a model's runs, one per seed.
 
-        Raises InputError for one that is not of the run that the study was planned with, and as `files.read_json`.
+        Raises InputError for one that is not of the run that the study was planned with, and as `files.read_record`.
         """
         return [self._metrics_of_run(model, seed) for seed in self.seeds]
 
@@ -93,7 +93,7 @@ class Study:
 
     def _metrics_of_run(self, model: str, seed: int) -> dict:
         path = self.run_path(model, seed, "metrics.json")
-        metrics = files.read_json(path)
+        metrics = files.read_record(path)
         if metrics.get("key") != self._study["evaluations"][model][str(seed)]:
             raise InputError(f"{path}: is of other settings, data or code than the study; run snakemake again")
         return metrics

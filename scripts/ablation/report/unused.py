@@ -1,4 +1,4 @@
-"""What no model of a study refers to any more: data, trainings and runs of other settings, names and seeds."""
+"""What no model of a study refers to any more: data, trainings, runs and figures of other settings, names and seeds."""
 
 import logging
 import shutil
@@ -14,31 +14,32 @@ logger = logging.getLogger(__name__)
 
 
 def sweep(study: Study, remove: bool) -> None:
-    """Log every folder of the results that the study does not refer to, with its size; remove it if asked to.
+    """Log everything below the results that the study does not refer to, with its size; remove it if asked to.
 
-    A training that runs at this moment, of another config, is in use.
+    A training that runs at this moment, of another config, is in use, and so are all data while there is one.
     """
     total = 0
-    for folder in unused_folders(study):
-        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    for path in unused_paths(study):
+        size = sum(inner.stat().st_size for inner in [path, *path.rglob("*")] if inner.is_file())
         total += size
-        logger.info(f"{size / 1e6:9.1f} MB  {folder}  {_description(folder)}")
+        logger.info(f"{size / 1e6:9.1f} MB  {path}  {_description(path)}")
         if remove:
-            shutil.rmtree(folder)
-            if not any(folder.parent.iterdir()):
-                folder.parent.rmdir()
+            _remove(path)
     logger.info(f"{total / 1e6:9.1f} MB  {'removed' if remove else 'unused'}; files that are links share their space")
 
 
-def unused_folders(study: Study) -> list[Path]:
-    """Return the folders of data, trainings and runs that a study does not refer to, in order of their names."""
-    used = study.folders()
-    found = [
-        *study.results.glob("data/*/"),
-        *study.results.glob("trainings/*/seed*/"),
+def unused_paths(study: Study) -> list[Path]:
+    """Return the folders and figures that a study does not refer to, in order of their names."""
+    used = study.folders() | {study.results / f"figures/{name}.png" for name in study.outputs.figures}
+    trainings = set(study.results.glob("trainings/*/seed*/"))
+    running = {folder for folder in trainings - used if _is_locked(folder)}
+    found = {
+        *(() if running else study.results.glob("data/*/")),
+        *trainings,
         *study.results.glob("runs/*/seed*/"),
-    ]
-    return sorted(folder for folder in found if folder not in used and not _is_locked(folder))
+        *study.results.glob("figures/*.png"),
+    }
+    return sorted(found - used - running)
 
 
 def _is_locked(folder: Path) -> bool:
@@ -55,12 +56,24 @@ def _is_locked(folder: Path) -> bool:
     return False
 
 
-def _description(folder: Path) -> str:
-    """Return what is in a folder, in words."""
+def _remove(path: Path) -> None:
+    """Remove a file or a folder, and the folder that it is in if nothing else is there; of a link, only the link."""
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    else:
+        shutil.rmtree(path)
+    if not any(path.parent.iterdir()):
+        path.parent.rmdir()
+
+
+def _description(path: Path) -> str:
+    """Return what is in a folder, or what a file is, in words."""
     for name in ("metrics.json", "training.json"):
         try:
-            record = files.read_json(folder / name)
+            record = files.read_json(path / name)
         except InputError:
             continue
         return f"{record.get('model', record.get('trained_as'))}, trained until {record.get('finished')}"
-    return "images" if folder.parent.name == "data" else "not finished"
+    if path.is_file():
+        return "a figure"
+    return "images" if path.parent.name == "data" else "not finished"

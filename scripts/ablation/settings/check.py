@@ -45,6 +45,13 @@ def validate_and_fill(config: dict, schema: dict) -> dict:
     errors = sorted(Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
     if errors:
         raise InputError(_explain(errors[0]))
+    alike: dict[str, str] = {}
+    for name in config["models"]:
+        other = alike.setdefault(name.lower(), name)
+        if other != name:
+            raise InputError(
+                f"models.{name}: differs from {other} only in case, which not every filesystem can tell apart"
+            )
     dataset, settings = config["dataset"], schema["$defs"]["settings"]["properties"]
     given = {key for key, value in dataset.items() if value is not None}
     _check_applicable("dataset", dataset, given, schema["properties"]["dataset"]["properties"])

@@ -26,7 +26,7 @@ def evaluate_run(data: Path, training: Path, made_from: dict, folder: Path, *, t
     devices.start_tensorflow("cpu", threads)
     from ablation.training import evaluation, networks
 
-    trained = files.read_json(training / "training.json")
+    trained = files.read_record(training / "training.json")
     model_path, history_path = training / "model.keras", training / "history.csv"
     if (trained.get("key"), trained.get("seed")) != (made_from["training"], made_from["seed"]):
         raise InputError(f"{training}: holds the training of another key or seed; delete it and run again")
@@ -55,8 +55,8 @@ def evaluate_run(data: Path, training: Path, made_from: dict, folder: Path, *, t
     for path in (history_path, training / "training.json"):
         files.write_text(folder / path.name, path.read_text(encoding="utf-8"))
     parameters = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
-    recorded = {key: value for key, value in trained.items() if key not in ("key", "made_from")}
-    files.write_json(
+    recorded = {key: value for key, value in trained.items() if key not in ("key", "made_from", "digest")}
+    files.write_record(
         folder / "metrics.json",
         {
             "key": key_of(made_from),

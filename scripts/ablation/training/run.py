@@ -77,7 +77,7 @@ def train_run(
         with files.atomic_write(history_path) as temporary:
             history.to_csv(temporary, index=False)
         seconds = float(history["seconds"].sum())
-        files.write_json(
+        files.write_record(
             folder / "training.json",
             {
                 "key": key_of(made_from),

@@ -68,6 +68,10 @@ def draw(name: str, study: "Study", model: str | None = None) -> "Figure":
 
 
 def save(figure: "Figure", path: str | Path, key: str) -> None:
-    """Write a figure as PNG, atomically, with `key` as its text chunk "Source", near the beginning of the file."""
+    """Write a figure as PNG, atomically, with `key` in a private chunk at the end of the file."""
+    from PIL.PngImagePlugin import PngInfo
+
+    chunks = PngInfo()
+    chunks.add(b"maDe", key.encode(), after_idat=True)
     with atomic_write(path) as temporary:
-        figure.savefig(temporary, format="png", metadata={"Source": key})
+        figure.savefig(temporary, format="png", pil_kwargs={"pnginfo": chunks})
