@@ -6,10 +6,10 @@ localrules:
     download,
 
 
-# The sum decides what the archive is; update() leaves a finished one in place for the program to verify.
+# The sums decide what the files are; update() leaves finished ones in place for the program to verify.
 rule download:
     output:
-        update("<results>/data/cifar-10-python.tar.gz"),
+        update([f"<results>/{name}" for name in PLAN.source.downloads]),
     log:
         "<logs>/download.log",
     benchmark:
@@ -22,8 +22,8 @@ rule download:
         runtime=240,
     params:
         program=f"{SCRIPTS}/download.py",
-        sources=config["download"]["sources"],
-        sha256=config["download"]["sha256"],
+        sources=PLAN.source.addresses,
+        sha256=list(PLAN.source.downloads.values()),
         minimum_rate=config["download"]["minimum_rate"],
     shell:
         "exec python {params.program:q} --sources {params.sources:q} --sha256 {params.sha256}"
@@ -32,9 +32,7 @@ rule download:
 
 rule prepare:
     input:
-        source=ancient(
-            "<results>/data/cifar-10-python.tar.gz" if PLAN.is_downloaded else PLAN.source or []
-        ),
+        ancient([f"<results>/{name}" for name in PLAN.source.downloads] or PLAN.source.path or []),
     output:
         images=f"<results>/{PLAN.images_path}",
         record=f"<results>/{Path(PLAN.images_path).with_suffix('.json')}",
@@ -46,15 +44,13 @@ rule prepare:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=scaled_memory(1500),
-        runtime=10,
+        mem_mb=scaled_memory(2000),
+        runtime=60,
     params:
+        arguments=PLAN.arguments_of_prepare(),
         program=f"{SCRIPTS}/prepare.py",
-        made_from=json.dumps(PLAN.images),
-        sha256=config["download"]["sha256"],
     shell:
-        "exec python {params.program:q} --source {input.source:q} --sha256 {params.sha256} --made-from {params.made_from:q}"
-        " --output {output.images:q} --log {log:q} 2>> {log:q}"
+        "exec python {params.program:q} {params.arguments:q} --output {output.images:q} --log {log:q} 2>> {log:q}"
 
 
 rule whiten:
@@ -71,11 +67,11 @@ rule whiten:
         "../envs/data.yaml"
     threads: 4
     resources:
-        mem_mb=scaled_memory(3000),
+        mem_mb=scaled_memory(PLAN.whitening_megabytes),
         runtime=30,
     params:
         program=f"{SCRIPTS}/whiten.py",
         made_from=json.dumps(PLAN.whitened),
     shell:
         "exec python {params.program:q} --images {input.images:q} --made-from {params.made_from:q}"
-        " --output {output.images:q} > {log:q} 2>&1"
+        " --output {output.images:q} --log {log:q} 2>> {log:q}"

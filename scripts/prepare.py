@@ -3,8 +3,9 @@
 import argparse
 import json
 import logging
+from pathlib import Path
 
-from ablation import errors, files, keys, logs
+from ablation import errors, keys, logs, sources
 from ablation.data import datasets, images
 
 logger = logging.getLogger("ablation.prepare")
@@ -12,8 +13,9 @@ logger = logging.getLogger("ablation.prepare")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--source", nargs="?", help="the file that the dataset is read from; the digits need none")
-    parser.add_argument("--sha256", required=True, help="of the official archive; another one is used with a warning")
+    parser.add_argument("--source", type=Path, help="what the dataset is read from; the digits need nothing")
+    parser.add_argument("--official", type=json.loads, help="digest of the official files; others give a warning")
+    parser.add_argument("--groups", help="as dataset.groups")
     parser.add_argument("--made-from", type=json.loads, required=True, help="what decides the images, as JSON")
     parser.add_argument("--output", required=True, help="images.npz; its record goes next to it")
     parser.add_argument("--log", help="a file for what is printed")
@@ -21,17 +23,21 @@ def main() -> None:
     logs.start(arguments.log)
 
     made_from = arguments.made_from
-    digest = files.file_digest(arguments.source) if arguments.source else None
+    name, seed = made_from["dataset"], made_from["shuffle_seed"]
+    digest = sources.digest(name, arguments.source)
     if digest != made_from["source"]:
         raise errors.InputError(f"{arguments.source}: has changed since this job was planned; run snakemake again")
-    if made_from["dataset"] == "cifar10" and digest != arguments.sha256:
-        logger.warning(f"{arguments.source}: used although its SHA-256 is {digest}, not download.sha256")
-    dataset = datasets.read_dataset(made_from["dataset"], arguments.source, made_from["shuffle_seed"])
-    dataset = datasets.shuffle(dataset, made_from["shuffle_seed"])
+    if arguments.official and digest != arguments.official:
+        logger.warning(f"{arguments.source}: used although its SHA-256 is not that of the official {name}")
+    settings = {"size": made_from.get("size"), "groups": arguments.groups}
+    settings = {key: value for key, value in settings.items() if value is not None}
+    dataset = datasets.read_dataset(name, arguments.source, seed, **settings)
+    dataset = datasets.shuffle(dataset, seed, made_from.get("validation_splits", ()))
     keys.check_code(made_from)
     images.write_images(arguments.output, made_from, **vars(dataset))
     logger.info(
-        f"{len(dataset.x_train)} training and {len(dataset.x_test)} test images of {len(dataset.class_names)} classes"
+        f"{len(dataset.x_train)} training and {len(dataset.x_test)} test images"
+        f" ({' x '.join(map(str, dataset.x_train.shape[1:]))}) of {len(dataset.class_names)} classes"
     )
 
 

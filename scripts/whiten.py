@@ -2,9 +2,12 @@
 
 import argparse
 import json
+import logging
 
-from ablation import errors, keys
+from ablation import errors, keys, logs
 from ablation.data import images, whitening
+
+logger = logging.getLogger("ablation.whiten")
 
 
 def main() -> None:
@@ -12,16 +15,27 @@ def main() -> None:
     parser.add_argument("--images", required=True, help="images.npz")
     parser.add_argument("--made-from", type=json.loads, required=True, help="what decides the whitening, as JSON")
     parser.add_argument("--output", required=True, help="zca.npz; its record goes next to it")
+    parser.add_argument("--log", help="a file for what is printed")
     arguments = parser.parse_args()
+    logs.start(arguments.log)
 
     made_from = arguments.made_from
     x_train, y_train, _ = images.read_images(arguments.images, "train")
     x_test, y_test, _ = images.read_images(arguments.images, "test")
+    logger.info(whitening.check_memory(x_train.shape[1:], len(x_train) + len(x_test)))
     x_train, x_test, zca = whitening.whiten(x_train, x_test, made_from["epsilon"], made_from["holdout"])
+    fitted, test = whitening.spread(x_train[: zca.fitted_on]), whitening.spread(x_test)
+    logger.info(f"fitted on {zca.fitted_on} of {len(x_train)} training images")
+    logger.info(f"mean {zca.mean}, smallest eigenvalue {zca.eigenvalues[-1]:.4g}, epsilon {zca.epsilon:g}")
+    logger.info(f"standard deviation: {fitted:.5f} where it was fitted, {test:.4f} on test images")
+    warning = whitening.check_spread(zca, fitted, test)
+    if warning:
+        logger.warning(warning)
     keys.check_code(made_from)
     images.write_images(
         arguments.output,
         made_from,
+        facts={"fitted_on": zca.fitted_on, "spread": {"fitted": fitted, "test": test}, "warning": warning},
         x_train=x_train,
         y_train=y_train,
         x_test=x_test,
@@ -31,9 +45,6 @@ def main() -> None:
         epsilon=zca.epsilon,
         filters=whitening.center_pixel_filters(zca, x_train.shape[1:]),
     )
-    print(f"fitted on {zca.fitted_on} of {len(x_train)} training images")
-    print(f"mean {zca.mean}, smallest eigenvalue {zca.eigenvalues[-1]:.4g}, epsilon {zca.epsilon:g}")
-    print(f"standard deviation: training {x_train.std(dtype='float64'):.5f}, test {x_test.std(dtype='float64'):.4f}")
 
 
 if __name__ == "__main__":

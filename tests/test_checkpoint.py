@@ -146,7 +146,7 @@ def prepared(schema):
 @pytest.fixture(scope="module")
 def data(prepared, tmp_path_factory):
     """The whitened digits."""
-    path = tmp_path_factory.mktemp("data") / "zca.npz"
+    path = tmp_path_factory.mktemp("data") / prepared[1].whitened_path
     dataset = datasets.shuffle(datasets.read_dataset("digits", None, 0), 0)
     x_train, x_test, _ = whitening.whiten(dataset.x_train, dataset.x_test, 0.01, 0)
     arrays = {"x_train": x_train, "y_train": dataset.y_train, "x_test": x_test, "y_test": dataset.y_test}

@@ -47,14 +47,21 @@ def test_an_own_npz_brings_its_own_test_images(tmp_path):
     assert dataset.class_names.tolist() == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize("shape", [(60, 16, 20), (60, 16, 20, 1)])
+def test_gray_images_have_one_channel(tmp_path, shape):
+    images = arrays()["images"][..., 0].reshape(shape)
+    dataset = datasets.read_dataset("npz", saved(tmp_path, arrays(images=images)), seed=0)
+    assert (dataset.x_train.shape, dataset.x_test.shape) == ((50, 16, 20, 1), (10, 16, 20, 1))
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (
             arrays(images=np.zeros((60, 16, 16, 3))),
-            "images: expected uint8 of shape N x H x W x 3, got float64 of shape",
+            "images: expected uint8 of shape N x H x W, N x H x W x 1 or N x H x W x 3, got float64 of shape",
         ),
-        (arrays(images=np.zeros((60, 16, 16), np.uint8)), r"expected uint8 .* got uint8 of shape \(60, 16, 16\)"),
+        (arrays(images=np.zeros((60, 16, 16, 2), np.uint8)), r"expected uint8 .* got uint8 of shape \(60, 16, 16, 2\)"),
         (arrays(images=np.zeros((60, 8, 9, 3), np.uint8)), r"images: must be at least 16 x 16 pixels \(got 8 x 9\)"),
         (arrays(labels=np.zeros(59, int)), r"labels: expected 60 integers, got int64 of shape \(59,\)"),
         (arrays(labels=np.full(60, 0.5)), "labels: expected 60 integers, got float64"),
@@ -69,6 +76,7 @@ def test_an_own_npz_brings_its_own_test_images(tmp_path):
         ({"images": arrays()["images"]}, "has no array 'labels'; it holds images"),
         (arrays(class_names=np.array(["only"])), "label 2 is out of range; there are 1 classes"),
         (arrays() | {"test_images": arrays()["images"]}, "has no array 'test_labels'"),
+        (arrays() | {"test_image": arrays()["images"]}, "has an array 'test_image', which is unknown; known: images, "),
         (own_test(1), r"must have at least two test images \(got 1\)"),
         (
             own_test(9) | {"test_images": np.zeros((9, 16, 16, 3), np.uint8)},

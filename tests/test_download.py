@@ -195,13 +195,22 @@ def hold(path, data):
     path.write_bytes(data)
 
 
-def command(sources, output, minimum_rate=0):
-    options = ["--sha256", SHA256, "--minimum-rate", str(minimum_rate), "--output", str(output)]
+def command(sources, *outputs, minimum_rate=0):
+    options = [
+        "--sha256",
+        *[SHA256] * len(outputs),
+        "--minimum-rate",
+        str(minimum_rate),
+        "--output",
+        *map(str, outputs),
+    ]
     return [sys.executable, str(PROGRAM), "--sources", *sources, *options]
 
 
-def run(sources, output, **options):
-    return subprocess.run(command(sources, output), check=False, capture_output=True, text=True, timeout=60, **options)
+def run(sources, *outputs, **options):
+    return subprocess.run(
+        command(sources, *outputs), check=False, capture_output=True, text=True, timeout=60, **options
+    )
 
 
 def assert_downloaded(done, output):
@@ -227,6 +236,16 @@ def test_plain(serve, output):
     assert "100%" in done.stderr
     assert "B/s" in done.stderr
     assert sorted(os.listdir(output.parent)) == [f".{output.name}.lock", output.name]
+
+
+def test_several_files_come_from_one_folder_each_from_the_first_source_that_has_it(serve, output):
+    first, second = output.with_name("one.gz"), output.with_name("two.gz")
+    sources = serve(**{"a/one.gz": [good], "a/two.gz": [answer(404)], "b/two.gz": [good]})
+    folders = [sources[0].removesuffix("one.gz"), sources[2].removesuffix("two.gz")]
+    done = run(folders, first, second)
+    assert_downloaded(done, first)
+    assert_downloaded(done, second)
+    assert [path for path, _ in serve.log] == ["/a/one.gz", "/a/two.gz", "/b/two.gz"]
 
 
 def test_resumes_what_a_killed_run_left(serve, output):

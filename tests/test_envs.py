@@ -41,7 +41,12 @@ def test_the_package_is_built_with_what_is_locked():
     assert pins("requirements.txt")[package] == version
 
 
-PACKAGES = {"sklearn": "scikit-learn", "pynvml": "nvidia-ml-py", "urllib3": "requests"}  # what is installed with it
+PACKAGES = {
+    "PIL": "pillow",
+    "sklearn": "scikit-learn",
+    "pynvml": "nvidia-ml-py",
+    "urllib3": "requests",
+}  # what is installed with it
 PROGRAMS = {
     "data.yaml": ["download", "prepare", "whiten"],
     "train.yaml": ["train", "evaluate"],

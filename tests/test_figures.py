@@ -38,7 +38,7 @@ def study_of_table(accuracies, seeds=5):
     )
 
 
-def study_of_predictions(labels, class_names=NAMES, probabilities=None, images=None, **predicted):
+def study_of_predictions(labels, class_names=NAMES, probabilities=None, images=None, test_files=None, **predicted):
     """A study of models with these predicted labels, (seeds, images) each; the last is the baseline."""
     return SimpleNamespace(
         models=list(predicted),
@@ -46,6 +46,7 @@ def study_of_predictions(labels, class_names=NAMES, probabilities=None, images=N
         labels=np.array(labels),
         class_names=class_names,
         test_images=images,
+        test_files=test_files,
         predictions=lambda model: SimpleNamespace(predicted=np.array(predicted[model]), probabilities=probabilities),
     )
 
@@ -287,3 +288,41 @@ def test_the_style_is_the_same_whatever_the_user_has_in_a_matplotlibrc(tmp_path)
         check=True,
     ).stdout
     assert printed.split() == ["False", "11.0"]
+
+
+def panels(figure):
+    """The images of a figure, each as the colors that are drawn, (height, width, 4) floats, and its title."""
+    shown = [axes for axes in figure.axes if axes.images]
+    return [(axes.images[0].to_rgba(axes.images[0].get_array()), axes.get_title()) for axes in shown]
+
+
+def test_mistakes_name_the_files_of_gray_images():
+    images = np.arange(3 * 16 * 16, dtype=np.uint8).reshape(3, 16, 16, 1)
+    names = np.array(["cat/a$b$.png", f"dog/{'x' * 100}_0017.png", "dog/c.png"])
+    probabilities = np.array([[[0.1, 0.9], [0.8, 0.2], [0.1, 0.9]]])
+    predicted = {"a": [[1, 0, 1]]}
+    study = study_of_predictions([0, 1, 1], NAMES[:2], probabilities, images, names, **predicted)
+    (first, title), (_, long) = panels(figures.draw("mistakes", study, "a"))
+    assert title == "cat\nseen as dog\n90%\na$b$.png"
+    assert (
+        long.splitlines()[-1].startswith("xxx")
+        and long.endswith("…xxxxxx_0017.png")
+        and len(long.splitlines()[-1]) == 24
+    )
+    assert np.allclose(first[..., 0], images[0, ..., 0] / 255, atol=1 / 255) and np.allclose(
+        first[..., 0], first[..., 2]
+    )
+
+
+def test_figures_of_a_whitening_of_one_channel():
+    images = np.full((2, 8, 8, 1), 51, np.uint8)
+    whitened = np.random.default_rng(0).normal(size=(2, 8, 8, 1)).astype(np.float32)
+    filters = np.zeros((1, 8, 8, 1))
+    filters[0, 4, 4] = 2
+    whitening = SimpleNamespace(images=images, whitened=whitened, labels=np.array([0, 1]), filters=filters)
+    study = SimpleNamespace(whitening=whitening, class_names=NAMES)
+    (before, _), *_ = panels(figures.draw("whitening", study))
+    assert np.allclose(before[..., :3], 51 / 255, atol=1 / 255)
+    ((pixel, title),) = panels(figures.draw("filters", study))
+    assert title == "gray"
+    assert (pixel[4, 4, 0], round(pixel[0, 0, 0], 1)) == (1, 0.5)

@@ -8,6 +8,7 @@ import pytest
 from ablation import files
 from ablation.data import images
 from ablation.errors import InputError
+from ablation.keys import key_of
 from ablation.settings.specs import ModelSpec
 
 MADE_FROM = {"dataset": "digits"}
@@ -23,8 +24,9 @@ def path(tmp_path):
         "x_test": rng.integers(0, 256, (10, 4, 4, 3), np.uint8),
         "y_test": np.arange(10) % 2,
     }
-    images.write_images(tmp_path / "images.npz", MADE_FROM, **arrays)
-    return tmp_path / "images.npz"
+    path = tmp_path / key_of(MADE_FROM) / "images.npz"
+    images.write_images(path, MADE_FROM, **arrays)
+    return path
 
 
 def test_what_is_written_is_read(path):
@@ -49,6 +51,12 @@ def test_arrays_that_the_record_does_not_know_are_refused(path, part, name):
     np.savez(path, **arrays)
     with pytest.raises(InputError, match=f"its {part} images do not match the digest in .*images.json; delete both"):
         images.read_images(path, part)
+
+
+def test_a_folder_of_another_key_is_refused(path):
+    other = path.parent.rename(path.parent.with_name("0" * 16))
+    with pytest.raises(InputError, match=f"images.json is of the key {key_of(MADE_FROM)}; delete both and run again"):
+        images.read_images(other / "images.npz", "train")
 
 
 def test_without_its_record_a_file_is_not_read(path):

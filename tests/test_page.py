@@ -41,7 +41,7 @@ FACTS = {
 }
 
 
-def render(accuracies=ACCURACIES, seeds=5, averaged=(), of_run=None, **changes):
+def render(accuracies=ACCURACIES, seeds=5, averaged=(), of_run=None, whitening_warning=None, **changes):
     facts = FACTS | {"models": {model: {"description": f"the {model} one"} for model in accuracies}} | changes
     published = facts["published"] is not None
     metrics, comparisons, table = a_study(accuracies, range(1, seeds + 1), averaged, published)
@@ -55,6 +55,7 @@ def render(accuracies=ACCURACIES, seeds=5, averaged=(), of_run=None, **changes):
         accuracies=table,
         comparisons=comparisons,
         metrics=metrics,
+        whitening_warning=whitening_warning,
     )
     names = []
     for name, figure in figures.catalogue().items():
@@ -119,6 +120,13 @@ def test_figures_of_the_whitening_are_shown_where_a_model_sees_whitened_images()
     html = render(inputs=["raw"])
     assert html.count('<img src="data:image/png;base64,') == 6 + 3 * 4
     assert 'id="whitening"' not in html
+
+
+def test_a_warning_of_the_whitening_is_at_the_top():
+    html = render(whitening_warning="it spreads test images 2 times as wide")
+    notice = '<p class="notice">Models with input zca: it spreads test images 2 times as wide.</p>'
+    assert html.index(notice) < html.index("<nav")
+    assert "Models with input zca:" not in render()
 
 
 def test_it_fetches_nothing():

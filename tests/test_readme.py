@@ -47,4 +47,4 @@ def test_a_row_has_the_default_the_meaning_and_what_it_applies_to(program, schem
     assert len(table) == 2 + len(schema["$defs"]["model"]["properties"])
     study = program.tables(schema)["study"]
     assert "| `seeds` | `[1]` | Every model is trained once per seed |" in study
-    assert "| `download.sha256` | in the schema |" in study
+    assert "| `dataset.size` | 32 | With `name: folder`: Height and width" in study

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ablation.data import whitening
+from ablation.errors import InputError
 
 
 @pytest.fixture
@@ -83,3 +84,70 @@ def test_a_holdout_is_left_out_of_the_fit_and_whitened(images):
     np.testing.assert_array_equal(x_train, whitening.apply(zca, images))
     np.testing.assert_array_equal(x_test, whitening.apply(zca, images[:5]))
     assert whitening.whiten(images, images, 0.1, 0)[2].fitted_on == len(images)
+
+
+def smooth(n, seed):
+    """n smooth images of 16 x 16 x 3, with a little noise."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.normal(size=(n, 4, 4, 3)).repeat(4, axis=1).repeat(4, axis=2)
+    return np.clip(128 + 40 * coarse + rng.normal(size=coarse.shape), 0, 255).astype(np.uint8)
+
+
+def spreads(n, epsilon):
+    """The ZCA fitted on n images, their spread, and that of 200 others."""
+    x_train, x_test, zca = whitening.whiten(smooth(n, 1), smooth(200, 2), epsilon, 0)
+    return zca, whitening.spread(x_train), whitening.spread(x_test)
+
+
+def test_the_spread_is_the_standard_deviation_of_all_blocks(monkeypatch):
+    values = np.random.default_rng(0).normal(3, 2, (50, 4, 4, 3)).astype(np.float32)
+    monkeypatch.setattr(whitening, "BLOCK", 8)
+    assert whitening.spread(values) == pytest.approx(values.std(dtype=np.float64), rel=1e-9)
+
+
+def test_fewer_images_than_values_are_refused_where_that_ruins_others():
+    """C2: 100 images of 768 values."""
+    zca, fitted, test = spreads(100, 1e-6)
+    assert test > 3 * fitted
+    with pytest.raises(InputError, match=r"100 images of 768 values\); set input: raw, a larger whitening.epsilon or"):
+        whitening.check_spread(zca, fitted, test)
+
+
+def test_fewer_images_than_values_are_fine_with_the_epsilon_for_it():
+    assert whitening.check_spread(*spreads(100, 0.3)) is None
+
+
+def test_a_spread_worth_a_warning(monkeypatch):
+    zca, fitted, test = spreads(100, 1e-6)
+    warning = whitening.check_spread(zca, 1.0, 2.0)
+    assert warning.startswith("whitening spreads test images 2 times as wide as those that it was fitted on (standard")
+    assert "so accuracies on them may mean little; set input: raw" in warning
+    many = whitening.fit(smooth(800, 1), 1e-6)  # more than values: never an error
+    assert whitening.check_spread(many, fitted, test).startswith("whitening spreads test images ")
+    assert whitening.check_spread(zca, 1.0, 1.49) is None
+
+
+def test_what_does_not_fit_into_memory_is_refused_before_the_work(monkeypatch):
+    """C3: images of 96 x 96 x 3."""
+    monkeypatch.setattr(whitening, "available_memory", lambda: 16 * 10**9)
+    assert whitening.check_memory((32, 32, 3), 60_000).startswith(
+        "whitening 3,072 values per image (32 x 32 x 3) takes"
+    )
+    with pytest.raises(
+        InputError,
+        match=r"27,648 values per image \(96 x 96 x 3\) takes about 37.\d GB of memory, and 16.0 GB are available",
+    ):
+        whitening.check_memory((96, 96, 3), 1000)
+
+
+def test_the_memory_of_a_control_group_counts(monkeypatch):
+    texts = {
+        "/proc/meminfo": "MemTotal: 9000000 kB\nMemAvailable: 5000000 kB\n",
+        "/proc/self/cgroup": "0::/job\n",
+        "/sys/fs/cgroup/job/memory.max": "max\n",
+    }
+    monkeypatch.setattr(whitening.Path, "read_text", lambda path: texts[str(path)])
+    monkeypatch.setattr(whitening.os, "sysconf", lambda name: 10**6)
+    assert whitening.available_memory() == 5_000_000 * 1024
+    texts["/sys/fs/cgroup/job/memory.max"] = "1000000\n"
+    assert whitening.available_memory() == 1_000_000

@@ -10,7 +10,7 @@ import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -111,25 +111,35 @@ def file_digest(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def cached_file_digest(path: str | Path, cache: str | Path) -> str:
-    """Return `file_digest(path)`, from the JSON file `cache` if it was computed before and the file is unchanged since.
+def cached_file_digest(path: str | Path, cache: str | Path | None) -> str:
+    """Return `file_digest(path)`, remembered as `cached_file_digests` does."""
+    return cached_file_digests([path], cache)[0]
+
+
+def cached_file_digests(paths: Sequence[str | Path], cache: str | Path | None) -> list[str]:
+    """Return `file_digest` of files, from the JSON file `cache` where it was computed before and the file is unchanged.
 
     A file counts as unchanged if size, inode and both times (of content and of status) are the same. One that changed
     less than two seconds ago is not remembered, as the next change might not show in its times. A cache that cannot be
-    read or written costs only time.
+    read or written costs only time; without one nothing is remembered.
     """
-    entry, now = _file_status(path), time.time_ns()
+    now, digests, learned = time.time_ns(), [], {}
     known: dict[str, Any] = {}
-    with suppress(InputError, OSError):
-        known = read_json(cache)
-    key = str(Path(path).absolute())
-    if isinstance(known.get(key), dict) and known[key] == {**entry, "sha256": known[key].get("sha256")}:
-        return known[key]["sha256"]
-    digest = file_digest(path)
-    if now - max(entry["mtime_ns"], entry["ctime_ns"]) > SETTLED:
+    if cache is not None:
+        with suppress(InputError, OSError):
+            known = read_json(cache)
+    for path in paths:
+        entry, key = _file_status(path), os.path.abspath(path)
+        if isinstance(known.get(key), dict) and known[key] == {**entry, "sha256": known[key].get("sha256")}:
+            digests.append(known[key]["sha256"])
+            continue
+        digests.append(file_digest(path))
+        if now - max(entry["mtime_ns"], entry["ctime_ns"]) > SETTLED:
+            learned[key] = {**entry, "sha256": digests[-1]}
+    if learned and cache is not None:
         with suppress(OSError):
-            write_json(cache, {**known, key: {**entry, "sha256": digest}})
-    return digest
+            write_json(cache, known | learned)
+    return digests
 
 
 def _file_status(path: str | Path) -> dict[str, int]:

@@ -8,13 +8,13 @@ Below the results:
     figures/, report/         by name; each file bears the key of what it was made from
 """
 
+import json
 from functools import cached_property
 from pathlib import Path
 
-from ablation import files
 from ablation.keys import code_of, key_of
-from ablation.own_files import own_path
 from ablation.settings import specs, words
+from ablation.sources import groups_of, source_of
 
 TRAINING_FILES = ("model.keras", "history.csv", "training.json")
 RUN_FILES = (*TRAINING_FILES[1:], "predictions.npz", "metrics.json")  # and model.keras, a link
@@ -26,26 +26,27 @@ class Plan:
     config: a completed one; schema: its schema; results: the folder that everything below is relative to; cache: a file
     that remembers digests of the user's own files.
 
-    source: the path of the user's file that the dataset is read from; None where it is downloaded or comes with a
-    package. images, whitened: what both files of images are made from. trainings: the same by model, evaluations: by
-    model and seed; all as `keys.key_of` takes it.
+    source: where the dataset comes from. groups: dataset.groups as the reader of a folder takes it. images, whitened:
+    what both files of images are made from. trainings: the same by model, evaluations: by model and seed; all as
+    `keys.key_of` takes it.
     """
 
     def __init__(self, config: dict, schema: dict, results: Path, cache: Path) -> None:
         self.config, self.results = config, Path(results)
         dataset, limits, device = config["dataset"], config["limits"], config["training"]["device"]
-        given = next((key for key in ("archive", "path") if dataset[key]), None)
-        self.source = str(own_path(f"dataset.{given}", dataset[given], "file")) if given else None
-        self.is_downloaded = dataset["name"] == "cifar10" and given is None
-        source_digest = config["download"]["sha256"] if self.is_downloaded else None
-        if self.source:
-            source_digest = files.cached_file_digest(self.source, cache)
+        self.source = source_of(config, cache)
+        self.groups, groups_made_from = groups_of(config, cache)
         self.images = {
             "dataset": dataset["name"],
-            "source": source_digest,
+            "source": self.source.digest,
             "shuffle_seed": dataset["shuffle_seed"],
             "code": code_of(f"ablation.data.datasets.{dataset['name']}"),
         }
+        if dataset["size"]:
+            self.images["size"] = dataset["size"]
+        if self.groups:  # which stay whole where any model divides the images
+            splits = sorted({model["validation_split"] for model in config["models"].values()})
+            self.images |= {"groups": groups_made_from, "validation_splits": splits}
         self.whitened = {
             "images": self.images,
             "epsilon": config["whitening"]["epsilon"],
@@ -90,6 +91,21 @@ class Plan:
     def whitened_path(self) -> str:
         """The file of the whitened images, below the results."""
         return f"data/{key_of(self.whitened)}/zca.npz"
+
+    @property
+    def whitening_megabytes(self) -> int:
+        """What a whitening asks for: the images and, where their size is known, six matrices of float64 of them."""
+        values = 3 * (self.config["dataset"]["size"] or 0) ** 2
+        return 3000 + 6 * 8 * values**2 // 10**6
+
+    def arguments_of_prepare(self) -> list[str]:
+        """Return the arguments of prepare.py besides its outputs."""
+        source, arguments = self.source, {"made-from": json.dumps(self.images), "groups": self.groups}
+        if source.path:
+            arguments["source"] = str(self.results / source.path)
+        if source.official:
+            arguments["official"] = json.dumps(source.official)
+        return [f"--{key}={value}" for key, value in arguments.items() if value is not None]
 
     def data_path(self, model: str) -> str:
         """Return the file of the images that a model sees, below the results."""

@@ -22,15 +22,17 @@ def network_input(images: np.ndarray) -> np.ndarray:
     return scale(images) if images.dtype == np.uint8 else images
 
 
-def write_images(path: str | Path, made_from: dict, **arrays: np.ndarray) -> None:
+def write_images(path: str | Path, made_from: dict, facts: dict | None = None, **arrays: np.ndarray) -> None:
     """Write x_train, y_train, x_test, y_test and other arrays as an npz, and its record: the same name, as .json.
 
-    made_from: everything that decides the arrays. The record holds it, its key, and the digests of both parts.
+    made_from: everything that decides the arrays. The record holds it, its key, the digests of both parts, and the
+    facts, as JSON has them.
     """
     path = Path(path)
     digests = {part: files.array_digest(arrays[f"x_{part}"], arrays[f"y_{part}"]) for part in ("train", "test")}
     files.write_npz(path, **arrays)
-    files.write_json(path.with_suffix(".json"), {"key": key_of(made_from), "digests": digests, "made_from": made_from})
+    record = {"key": key_of(made_from), "digests": digests, **(facts or {}), "made_from": made_from}
+    files.write_json(path.with_suffix(".json"), record)
 
 
 def read_images(path: str | Path, part: str, limit: int | None = None) -> tuple[np.ndarray, np.ndarray, str]:
@@ -39,12 +41,16 @@ def read_images(path: str | Path, part: str, limit: int | None = None) -> tuple[
     limit: how many to return, the first ones; None is all. The digest is of all of them.
 
     Returns (n, height, width, channels) uint8 or float32, (n,) int64, and 64 digits. Raises InputError as
-    `files.read_npz` does, where the arrays are not those of the record next to the file, or are fewer than the limit.
+    `files.read_npz` does, where the record next to the file is of another key than the folder's name or the arrays are
+    not those of the record, or where they are fewer than the limit.
     """
     path = Path(path)
     record = path.with_suffix(".json")
+    recorded = files.read_json(record)
+    if recorded.get("key") != path.absolute().parent.name:
+        raise InputError(f"{path}: {record.name} is of the key {recorded.get('key')}; delete both and run again")
     images, labels = files.read_npz(path, f"x_{part}", f"y_{part}")
-    expected = files.read_json(record).get("digests", {}).get(part)
+    expected = recorded.get("digests", {}).get(part)
     if files.array_digest(images, labels) != expected:
         raise InputError(f"{path}: its {part} images do not match the digest in {record}; delete both and run again")
     if limit is not None:

@@ -4,14 +4,24 @@ Source: A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 
 appendix A; with Keras 2.1.4's mean per channel and its epsilon inside the root.
 """
 
+import os
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import scipy.linalg
 
 from ablation.data.images import scale, split_point
+from ablation.errors import InputError
 
 BLOCK = 4096  # images in float64 at a time: 100 MB of 32 x 32 x 3
+# Spread of whitened test images over that of the images that the whitening was fitted on. CIFAR-10 has 1.06.
+WORTH_A_WARNING = 1.5
+RUINOUS = 3.0
+WAYS_OUT = (
+    "set input: raw, a larger whitening.epsilon or, with a folder, a smaller dataset.size, or give it more images"
+)
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,66 @@ def whiten(
     fitted = split_point(len(x_train), holdout) if holdout else len(x_train)
     zca = fit(x_train[:fitted], epsilon)
     return apply(zca, x_train), apply(zca, x_test), zca
+
+
+def spread(images: np.ndarray) -> float:
+    """Return the standard deviation of all values of (n, height, width, channels) float32 images."""
+    total, squares = 0.0, 0.0
+    for start in range(0, len(images), BLOCK):
+        block = images[start : start + BLOCK].astype(np.float64)
+        total += float(block.sum())
+        squares += float(np.vdot(block, block))
+    return float(np.sqrt(max(squares / images.size - (total / images.size) ** 2, 0)))
+
+
+def check_spread(zca: ZCA, fitted: float, test: float) -> str | None:
+    """Return a warning where whitened test images are spread wider than those of the fit; None where they aren't.
+
+    fitted, test: their `spread`. A direction in which the images of the fit hardly vary is magnified by up to
+    1 / sqrt(epsilon), and other images may vary in it; with fewer images than values there are always such directions.
+
+    Raises InputError where that ruins the test images.
+    """
+    values = len(zca.eigenvalues)
+    if test <= WORTH_A_WARNING * fitted:
+        return None
+    what = (
+        f"whitening spreads test images {test / max(fitted, 1e-12):.3g} times as wide as those that it was fitted on"
+        f" (standard deviation {test:.3g} against {fitted:.3g}; {zca.fitted_on:,} images of {values:,} values)"
+    )
+    if zca.fitted_on < values and test > RUINOUS * fitted:
+        raise InputError(f"{what}; {WAYS_OUT}")
+    return f"{what}, so accuracies on them may mean little; {WAYS_OUT}"
+
+
+def check_memory(shape: tuple[int, ...], images: int) -> str:
+    """Return a line on the memory that `whiten` takes beyond the images that it is given.
+
+    shape: (height, width, channels) of an image; images: their number, test images included. Raises InputError where
+    there is not that much.
+    """
+    values = int(np.prod(shape))
+    needed = 8 * 6 * values**2 + 4 * images * values + 16 * min(BLOCK, images) * values
+    size = " x ".join(map(str, shape))
+    line = f"whitening {values:,} values per image ({size}) takes about {needed / 1e9:.1f} GB of memory"
+    if needed > available_memory():
+        raise InputError(
+            f"{line}, and {available_memory() / 1e9:.1f} GB are available; set input: raw or, with a folder, a smaller"
+            " dataset.size"
+        )
+    return line
+
+
+def available_memory() -> int:
+    """Return the bytes of memory that this process can have, by the system and by its control group."""
+    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    with suppress(OSError, StopIteration):  # Linux
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        limits.append(1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")))
+    with suppress(OSError, ValueError):  # no such group, or no limit
+        group = Path("/proc/self/cgroup").read_text().rpartition("::")[2].strip()
+        limits.append(int(Path(f"/sys/fs/cgroup{group}/memory.max").read_text()))
+    return min(limits)
 
 
 def apply(zca: ZCA, images: np.ndarray) -> np.ndarray:

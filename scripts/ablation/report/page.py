@@ -40,6 +40,7 @@ def render(template: str, study: Study, figures: dict[str, bytes], key: str) -> 
         key=key,
         study=study.facts,
         seeds=sorted(study.seeds),
+        whitening_warning=study.whitening_warning,
         summary=summary(table, comparisons, study.baseline, metrics[0]["test_images"]),
         columns=[column for column in COLUMNS if column.heading and column.page and column.needs in shown],
         rows=records(table),

@@ -147,6 +147,18 @@ class Study:
         return files.read_npz(self.results / self._study["images"], "x_test")[0][: len(self.labels)]
 
     @cached_property
+    def test_files(self) -> np.ndarray | None:
+        """The names of the test images' files, (images,) str; None where they have none."""
+        names = files.read_npz(self.results / self._study["images"], "test_files")[0][: len(self.labels)]
+        return names if len(names) else None
+
+    @cached_property
+    def whitening_warning(self) -> str | None:
+        """What the whitening has to say about its use on test images; None where there is nothing, or no whitening."""
+        path = self._study["whitened"]
+        return files.read_json((self.results / path).with_suffix(".json")).get("warning") if path else None
+
+    @cached_property
     def whitening(self) -> Whitening:
         """What the whitening did."""
         images, labels = files.read_npz(self.results / self._study["images"], "x_test", "y_test")

@@ -41,6 +41,7 @@ def validate_and_fill(config: dict, schema: dict) -> dict:
     Raises InputError, one line that names the key, what is wrong with it and what is allowed, for an unknown key, a
     wrong type, an impossible value, or settings that do not go together.
     """
+    given = {key for key, value in _section(config, "dataset").items() if value not in (None, "null")}
     config = _normalized(config, schema, schema["$defs"])
     errors = sorted(Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
     if errors:
@@ -53,12 +54,10 @@ def validate_and_fill(config: dict, schema: dict) -> dict:
                 f"models.{name}: differs from {other} only in case, which not every filesystem can tell apart"
             )
     dataset, settings = config["dataset"], schema["$defs"]["settings"]["properties"]
-    given = {key for key, value in dataset.items() if value is not None}
-    _check_applicable("dataset", dataset, given, schema["properties"]["dataset"]["properties"])
-    if (dataset["name"], dataset["path"]) == ("npz", None):
-        raise InputError("dataset.path: missing; dataset.name npz needs it")
-    if (dataset["name"], dataset["archive"], config["download"]["sources"]) == ("cifar10", None, []):
-        raise InputError("download.sources: is empty, and dataset.archive is not set: nothing to download")
+    rules = schema["properties"]["dataset"]["properties"]
+    _check_applicable("dataset", dataset, given, rules)
+    if dataset["name"] in rules["path"]["x-only-with"]["name"] and dataset["path"] is None:
+        raise InputError(f"dataset.path: missing; dataset.name {dataset['name']} needs it")
     for name in (config["published"] or {"models": {}})["models"]:
         if name not in config["models"]:
             raise InputError(f"published.models.{name}: no such model; {_suggestion(name, config['models'])}")
@@ -70,10 +69,18 @@ def validate_and_fill(config: dict, schema: dict) -> dict:
         _check_applicable(f"models.{name}", model, set(own), settings)
         if model["validation_split"] == 0:
             model["validation_images"] = None
+        if dataset["groups"] and model["validation_images"] == "by_seed":
+            raise InputError(f"models.{name}.validation_images: must be last if dataset.groups is set")
     whitening_holdout(config)
     for model in (config["defaults"], *config["models"].values()):
         model["epochs"] = min(model["epochs"], config["limits"]["epochs"] or model["epochs"])
     return config
+
+
+def _section(config: dict, name: str) -> dict:
+    """Return a section as the user wrote it; {} where it is absent or no section."""
+    section = config.get(name) if isinstance(config, dict) else None
+    return section if isinstance(section, dict) else {}
 
 
 def _check_applicable(where: str, section: dict, given: set[str], rules: dict[str, dict]) -> None:

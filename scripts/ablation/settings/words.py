@@ -57,9 +57,11 @@ def varying_settings(config: dict) -> dict[str, dict[str, str]]:
 def minimal_config(config: dict) -> dict[str, Any]:
     """Return a config that holds only what decides the results of `config`, a completed one, and completes to it."""
     defaults = config["defaults"]
+    dataset = {key: value for key, value in config["dataset"].items() if value is not None}
+    dataset.pop("archive", None)  # a path on one machine
     kept = {key: value for key, value in config.items() if key not in ("download", "pathvars")}
     return kept | {
-        "dataset": {**config["dataset"], "archive": None},  # a path on one machine
+        "dataset": dataset,
         "download": {"sha256": config["download"]["sha256"]},  # what the archive is, wherever it comes from
         "seeds": sorted(config["seeds"]),
         "training": {key: config["training"][key] for key in ("device", "threads")},

@@ -1,113 +1,16 @@
-"""The CIFAR-10 archive: read without extracting it and without executing it.
+"""The CIFAR-10 archive."""
 
-Source of the format: Alex Krizhevsky, "Learning Multiple Layers of Features from Tiny
-Images", 2009, https://www.cs.toronto.edu/~kriz/cifar.html.
-"""
-
-import gzip
-import io
-import pickle
-import tarfile
-import zlib
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
+from ablation.data.cifar import read_archive
 from ablation.data.datasets import Dataset
-from ablation.errors import InputError
 
 FOLDER = "cifar-10-batches-py"
 TRAIN_BATCHES = [f"{FOLDER}/data_batch_{number}" for number in range(1, 6)]
 TEST_BATCH = f"{FOLDER}/test_batch"
 META = f"{FOLDER}/batches.meta"
-MEMBER_LIMIT = 64 * 2**20  # bytes; a genuine batch has 31 MB
-
-
-class ArrayUnpickler(pickle.Unpickler):
-    """Unpickles numpy arrays and the built-in containers, and nothing else.
-
-    A pickle names the callables that build its objects. Only the three that build an array
-    of numbers are admitted; any other name raises pickle.UnpicklingError.
-    """
-
-    def find_class(self, module: str, name: str) -> Any:
-        if module in ("numpy.core.multiarray", "numpy._core.multiarray") and name == "_reconstruct":
-            return _empty_array
-        if module == "numpy" and name in ("ndarray", "dtype"):
-            return getattr(np, name)
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is not an array")
-
-
-def _empty_array(subtype: type, shape: tuple, typecode: bytes) -> np.ndarray:
-    """Stand in for numpy's `_reconstruct`: the array's own state sets shape, dtype and data."""
-    return np.ndarray((0,), dtype=np.uint8)
 
 
 def read(source: str | Path, seed: int) -> Dataset:
-    """Return the Dataset in the CIFAR-10 archive `source` (python version, .tar.gz), in its order; `seed` is not used.
-
-    Members are read in memory, by name; nothing is extracted, so no path in the archive can lead anywhere. Raises
-    InputError for an archive that is truncated, fails its own checksum, lacks a batch, or holds anything but what the
-    format allows.
-    """
-    wanted = {*TRAIN_BATCHES, TEST_BATCH, META}
-    found = {}
-    try:
-        with gzip.open(source) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
-            for member in archive:
-                if member.size > MEMBER_LIMIT:
-                    raise InputError(f"{source}: {member.name!r} has {member.size:,} bytes; not the CIFAR-10 archive")
-                if member.name in wanted and member.isfile():
-                    content = archive.extractfile(member)
-                    assert content is not None  # it is a file
-                    found[member.name] = _unpickle(source, member.name, content.read())
-            while stream.read(2**20):
-                pass  # gzip compares the checksum at the end
-    except FileNotFoundError:
-        raise InputError(f"{source}: no such file") from None
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{source}: truncated or corrupt CIFAR-10 archive ({error}); download it again") from None
-    missing = sorted(wanted - found.keys())
-    if missing:
-        raise InputError(f"{source}: has no '{missing[0]}'; not the python version of the CIFAR-10 archive")
-
-    train = [_images_and_labels(source, name, found[name]) for name in TRAIN_BATCHES]
-    x_test, y_test = _images_and_labels(source, TEST_BATCH, found[TEST_BATCH])
-    return Dataset(
-        x_train=np.concatenate([images for images, _ in train]),
-        y_train=np.concatenate([labels for _, labels in train]),
-        x_test=x_test,
-        y_test=y_test,
-        class_names=_class_names(source, found[META]),
-    )
-
-
-def _unpickle(source: str | Path, name: str, content: bytes) -> Any:
-    try:
-        return ArrayUnpickler(io.BytesIO(content), encoding="bytes").load()
-    except Exception as error:  # a forged pickle can raise anything; none of it is a defect of ours
-        raise InputError(f"{source}: {name} cannot be read ({error})") from None
-
-
-def _images_and_labels(source: str | Path, name: str, batch: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return (n, 32, 32, 3) uint8 images and (n,) int64 labels of one unpickled batch."""
-    data = batch.get(b"data") if isinstance(batch, dict) else None
-    labels = batch.get(b"labels") if isinstance(batch, dict) else None
-    if not (isinstance(data, np.ndarray) and data.dtype == np.uint8 and data.ndim == 2 and data.shape[1] == 3072):
-        raise InputError(f"{source}: {name} has no array 'data' of uint8, n x 3072")
-    if not (isinstance(labels, list) and len(labels) == len(data) > 0 and all(map(_is_label, labels))):
-        raise InputError(f"{source}: {name} has no list 'labels' of {len(data)} integers from 0 to 9")
-    images = data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-    return np.ascontiguousarray(images), np.array(labels, dtype=np.int64)
-
-
-def _is_label(value: Any) -> bool:
-    return type(value) is int and 0 <= value <= 9
-
-
-def _class_names(source: str | Path, meta: Any) -> np.ndarray:
-    names = meta.get(b"label_names") if isinstance(meta, dict) else None
-    if not (isinstance(names, list) and len(names) == 10 and all(isinstance(name, bytes) for name in names)):
-        raise InputError(f"{source}: {META} has no list 'label_names' of 10 names")
-    return np.array([name.decode("ascii", "replace") for name in names])
+    """Return the Dataset in the CIFAR-10 archive (python version, .tar.gz), as `cifar.read_archive` reads it."""
+    return read_archive(source, TRAIN_BATCHES, TEST_BATCH, META, b"labels", b"label_names", 10)

@@ -11,7 +11,7 @@ CATEGORY = "Whitening"
 ORDER = 2
 ALT = "Filters that make the whitened center pixel, by channel"
 CAPTION = (
-    "The filters that make the three channels of the whitened center pixel: the pixel itself, minus its surroundings."
+    "The filters that make each channel of the whitened center pixel: the pixel itself, minus its surroundings."
     " Gray is zero."
 )
 RADIUS = 5  # pixels about the center that are shown; the filters are zero beyond
@@ -22,7 +22,8 @@ def draw(study: Study) -> Figure:
     filters = study.whitening.filters
     rows, columns = (slice(max(side // 2 - RADIUS, 0), side // 2 + RADIUS + 1) for side in filters.shape[1:3])
     figure, panels = image_panels(1, len(filters), (7.2, 2.6))
-    for axes, channel, name in zip(panels[0], filters[:, rows, columns], ("red", "green", "blue"), strict=True):
-        axes.imshow(0.5 + 0.5 * channel / np.abs(channel).max())
+    names = ("red", "green", "blue") if len(filters) == 3 else ("gray",)
+    for axes, channel, name in zip(panels[0], filters[:, rows, columns], names, strict=True):
+        axes.imshow(0.5 + 0.5 * channel / np.abs(channel).max(), cmap="gray", vmin=0, vmax=1)
         axes.set_title(name, fontsize=11)
     return figure

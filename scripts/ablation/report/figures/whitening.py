@@ -29,7 +29,7 @@ def draw(study: Study) -> Figure:
     stretched = np.clip((whitened - low) / max(high - low, 1e-12), 0, 1)
     figure, panels = image_panels(2, len(images), (9, 2.5))
     for axes, image in zip(panels.flat, [*images, *stretched], strict=True):
-        axes.imshow(image)
+        axes.imshow(image, cmap="gray", vmin=0, vmax=255 if image.dtype == np.uint8 else 1)
     for axes, name in zip(panels[0], names, strict=True):
         axes.set_title(name, fontsize=9)
     return figure
