@@ -1,5 +1,6 @@
 # make demo   the whole study on the handwritten digits, a few minutes, no network
 # make run    the study of config.yaml on CIFAR-10
+# make new STUDY=../my-study   a folder for a study of your own (docs/own-study.md)
 # make test   the tests, but for these:
 # make test-faults   real kills and faults, minutes long
 # make test-slurm    the workflow on a real Slurm, which it installs on Debian, minutes long
@@ -13,7 +14,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo run test test-faults test-slurm lint docs bench gpu lock clean
+.PHONY: demo run new test test-faults test-slurm lint docs bench gpu lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/snakemake --cores all --configfile config/digits.yaml
@@ -22,6 +23,9 @@ demo: $(VENV)/.installed
 run: $(VENV)/.installed
 	$(BIN)/snakemake --cores 1 --resources gpu=1
 	@echo "The report: $(CURDIR)/results/report/index.html"
+
+new:
+	@$(PYTHON) scripts/new_study.py $(if $(STUDY),'$(STUDY)',$(error name the folder: make new STUDY=../my-study))
 
 test: $(VENV)/.installed-dev
 	$(BIN)/pytest -m "not faults and not slurm"

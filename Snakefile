@@ -3,7 +3,7 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 
-configfile: "config.yaml"
+include: "rules/config.smk"
 
 
 # Of one study everything is in one folder, unless the config says otherwise.

@@ -4,15 +4,11 @@ import os
 import sys
 from pathlib import Path
 
-HOME = Path(workflow.current_basedir).parent
 SCRIPTS = os.path.relpath(HOME / "scripts")
-# The library next to these rules, whichever copy of it is installed: keys are digests of its code.
-sys.path.insert(0, str(HOME / "scripts"))
 # Jobs find the Python that runs Snakemake, whether its environment is activated or not.
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
 
 from ablation import errors, folder, plan
-from ablation.errors import InputError
 from ablation.keys import bears
 from ablation.report.figures import catalogue
 from ablation.report.outputs import Outputs
@@ -23,11 +19,12 @@ RULE_NAME = workflow.modifier.modify_rulename  # adds the prefix of a module
 TRIGGER = folder.trigger(Path(".snakemake").absolute())  # a module's prefix is for relative paths
 FIGURES, TABLES = catalogue(), ["accuracy", "comparisons"]
 try:
+    config = text.as_written(config, PLACES, specs.load_schema())
     config = check.validate_and_fill(config, specs.load_schema())
     PLAN = plan.Plan(config, specs.load_schema(), RESULTS, Path(".snakemake/digests.json"))
     OUTPUTS = Outputs(PLAN.study, RESULTS)
 except InputError as error:
-    sys.exit(f"config error: {error}")
+    sys.exit(f"config error: {text.located(error, PLACES)}")
 
 ALL_FIGURES = expand("<results>/figures/{name}.png", name=OUTPUTS.figures)
 
@@ -35,6 +32,9 @@ if workflow.is_main_process:
     ALIVE = folder.remove_stale_locks(Path(".snakemake"))
     for line in PLAN.notes(OUTPUTS.runs):
         print(line, file=sys.stderr)
+    # A run that is mistyped gets the nearest name; Snakemake knows its targets only later.
+    typed = [word for word in sys.argv[1:] if word.startswith(f"{RESULTS}/runs/")]
+    errors.run(lambda: text.check_targets(typed, PLAN.run_files))
 
 
 wildcard_constraints:

@@ -49,7 +49,7 @@ PACKAGES = {
 }  # what is installed with it
 PROGRAMS = {
     "data.yaml": ["download", "prepare", "whiten"],
-    "train.yaml": ["train", "evaluate"],
+    "train.yaml": ["train", "evaluate", "predict"],
     "report.yaml": ["compare", "plot", "report", "unused"],
 }
 ONLY_TO_PLAN = {"yaml", "jsonschema"}  # what Snakemake's own environment has, where the schema is read

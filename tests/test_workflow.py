@@ -126,14 +126,16 @@ def test_a_wrong_config_is_one_line_and_no_traceback(study):
     wrong = study.write("wrong.yaml", {"models": {"model5": {"chanels": [1, 1, 1, 1]}}})
     run = study.snakemake("--dry-run", *DIGITS, wrong)
     assert run.returncode == 1
-    assert "config error: models.model5.chanels: unknown key; did you mean 'channels'?" in run.stdout
+    assert (
+        "config error: wrong.yaml, line 3: models.model5.chanels: unknown key; did you mean 'channels'?" in run.stdout
+    )
     assert "Traceback" not in run.stdout
 
 
 def test_a_missing_archive_is_named(study):
     run = study.snakemake("--dry-run", "--config", "dataset={archive: nowhere.tar.gz}")
     assert run.returncode == 1
-    assert "config error: dataset.archive: no such file 'nowhere.tar.gz'" in run.stdout
+    assert "config error: --config: dataset.archive: no such file 'nowhere.tar.gz'" in run.stdout
 
 
 def test_a_gpu_that_is_not_there_is_one_line(study):

@@ -1,8 +1,9 @@
-"""Progress lines of a program, on standard output and in a log file."""
+"""Progress lines of a program, on the terminal and in a log file."""
 
 import logging
 import sys
 from pathlib import Path
+from typing import IO
 
 
 class _Formatter(logging.Formatter):
@@ -11,13 +12,14 @@ class _Formatter(logging.Formatter):
         return level + super().format(record)
 
 
-def start(path: str | Path | None = None) -> None:
+def start(path: str | Path | None = None, stream: IO[str] | None = None) -> None:
     """Show the lines that the modules of this package log, each as soon as it is logged.
 
-    They go to standard output and, with a path, to that file too. It is emptied first and then appended to, so that a
-    shell's `2>>` may add what the program writes to standard error. Warnings begin with "warning: ".
+    They go to the stream, standard output by default, and with a path to that file too. It is emptied first and then
+    appended to, so that a shell's `2>>` may add what the program writes to standard error. Warnings begin with
+    "warning: ".
     """
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stdout)]
+    handlers: list[logging.Handler] = [logging.StreamHandler(stream or sys.stdout)]
     if path is not None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_bytes(b"")

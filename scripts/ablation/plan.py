@@ -131,6 +131,15 @@ class Plan:
         """Tell whether a training is on disk, complete."""
         return all((self.results / path).exists() for path in self.training_files(key, seed))
 
+    @property
+    def run_files(self) -> list[str]:
+        """The files of all runs."""
+        names = ("model.keras", *RUN_FILES)
+        folders = [
+            f"{self.results}/runs/{model}/seed{seed}" for model in self.trainings for seed in self.config["seeds"]
+        ]
+        return [f"{folder}/{name}" for folder in folders for name in names]
+
     @cached_property
     def study(self) -> dict:
         """What the tables, figures and report need to know before they look at a result; study.json holds it."""

@@ -37,7 +37,8 @@ def evaluate_run(data: Path, training: Path, made_from: dict, folder: Path, *, t
     model = networks.load_model(model_path, trained["spec"]["architecture"])
     check_code(made_from)
     augmentation = made_from["test_time_augmentation"]
-    views = evaluation.predict_views(model, images.network_input(pixels), augmentation)
+    predict = evaluation.make_predict_fn(model)
+    views = evaluation.predict_views(predict, images.network_input(pixels), augmentation)
     probabilities = evaluation.average_views(views, augmentation)
     if not np.isfinite(probabilities).all():
         raise InputError(f"{model_path}: produced NaN or infinite probabilities; lower the model's learning_rate")

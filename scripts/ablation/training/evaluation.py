@@ -26,14 +26,15 @@ def make_predict_fn(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     return predict
 
 
-def predict_views(model: keras.Model, images: np.ndarray, test_time_augmentation: str) -> dict[View, np.ndarray]:
+def predict_views(
+    predict: Callable[[np.ndarray], np.ndarray], images: np.ndarray, test_time_augmentation: str
+) -> dict[View, np.ndarray]:
     """Return the probabilities of every view of the images that a test_time_augmentation of VIEWS has.
 
-    images: (n, height, width, 3) float32.
+    predict: as `make_predict_fn` returns it; images: (n, height, width, 3) float32.
 
     Returns {view: (n, classes) float32}.
     """
-    predict = make_predict_fn(model)
 
     def predict_view(view: View) -> np.ndarray:
         offsets = tf.tile([view], [len(images), 1])

@@ -2,22 +2,15 @@
 
 import csv
 import re
-import warnings
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ablation.class_folders import list_pictures
 from ablation.data.datasets import Dataset, held_out
+from ablation.data.pictures import read_picture
 from ablation.errors import InputError
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
-FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
-MAX_SIDE = 50_000  # pixels; Pillow refuses more than 89 million in all
-BACKGROUND = "white"  # under what is transparent
-GRAY_16 = {"I;16", "I;16L", "I;16B", "I;16N"}
-DRAFT = 4  # JPEG files may be decoded at a fraction of their size that is at least so many times the final one
 SHOWN = 3  # names in a message
 
 
@@ -39,10 +32,9 @@ def read(source: str | Path, seed: int, size: int, groups: str | None = None) ->
     images, broken = np.empty((len(names), size, size, 3), np.uint8), {}
     for image, name in zip(images, names, strict=True):
         try:
-            image[...] = read_picture(folder / name, size)
-        except Exception as error:  # depends on the format, and on where the file is broken
-            unknown = isinstance(error, UnidentifiedImageError)
-            broken[name] = "no picture" if unknown else " ".join(str(error).split())
+            image[...] = read_picture(folder / name, (size, size), 3)
+        except InputError as error:
+            broken[name] = str(error).removeprefix(f"{folder / name}: ")
     if broken:
         shown = [f"{_printable(name)} ({reason})" for name, reason in broken.items()]
         raise InputError(
@@ -74,44 +66,6 @@ def read(source: str | Path, seed: int, size: int, groups: str | None = None) ->
         test_files=np.array([_printable(names[index]) for index in test], dtype=str),
         **({} if numbers is None else {"groups": numbers[train]}),
     )
-
-
-def read_picture(path: Path, size: int) -> np.ndarray:
-    """Return a picture as (size, size, 3) uint8.
-
-    The camera's orientation (EXIF) is applied, 16-bit gray divided by 257, and what is transparent put on BACKGROUND.
-    The shorter side is then resized to `size`, bicubic with antialiasing, and the center is cropped.
-
-    Raises ValueError and whatever Pillow raises for a file that is no picture, is truncated, or has several frames,
-    other pixels, or more than MAX_SIDE pixels on a side or 89 million in all.
-    """
-    if path.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"not one of {', '.join(SUFFIXES)}")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(path, formats=FORMATS) as image:
-            if max(image.size) > MAX_SIDE:
-                raise ValueError(f"{image.width} x {image.height} pixels; at most {MAX_SIDE:,} on a side")
-            frames = getattr(image, "n_frames", 1)
-            if frames > 1 and image.format != "MPO":  # a JPEG file with previews in it
-                raise ValueError(f"{frames} frames or pages; expected one")
-            image.draft(None, (DRAFT * size, DRAFT * size))
-            image.load()
-            return np.asarray(ImageOps.fit(_as_rgb(ImageOps.exif_transpose(image)), (size, size)))
-
-
-def _as_rgb(image: Image.Image) -> Image.Image:
-    """Return a picture of any kind as one of mode RGB."""
-    if image.mode in GRAY_16:
-        wide = np.asarray(image).astype(np.float32)
-        return Image.fromarray(np.rint(wide / 257).astype(np.uint8)).convert("RGB")
-    if image.mode in ("I", "F"):
-        raise ValueError("32 bits per pixel; save it with 8 or 16")
-    if image.has_transparency_data:
-        over = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", over.size, BACKGROUND), over).convert("RGB")
-    return image.convert("RGB")
 
 
 def read_groups(groups: str, names: list[str]) -> np.ndarray:

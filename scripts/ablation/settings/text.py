@@ -1,0 +1,186 @@
+"""The text of the config: which file and line each setting is from, and what of it Snakemake's reading loses.
+
+Snakemake keeps the last of two equal keys, reads 2026 as a number where a title belongs, puts what `--configfile` names
+before what the workflow's own file has, and names no line.
+"""
+
+import difflib
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ablation.errors import InputError
+
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+TEXT, MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
+SURROGATES = re.compile(r"\\u[dD][89abAB]..\\u[dD][c-fC-F]..")
+MAX_VALUES = 100_000  # of a file, with those that aliases repeat
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a setting stands: as messages call it, and the text of its value if that is a scalar."""
+
+    where: str
+    text: str | None
+
+
+Places = dict[tuple, Place]  # by the way to the setting: keys, and indices of lists
+
+
+def read_places(config_files: Iterable[str | Path], arguments: Iterable[str]) -> Places:
+    """Return the place of every setting, the last one of those that a later file or argument gives again.
+
+    config_files: in the order in which they override each other; those that are not there are left out. arguments: of
+    `--config`, as "title=2026".
+
+    Raises InputError, with file and line, for what is no YAML or JSON in UTF-8, no mapping, has a key twice or one that
+    is no text, or has aliases that repeat without end.
+    """
+    places: Places = {}
+    for file in map(os.path.relpath, config_files):
+        if Path(file).exists():
+            try:
+                places |= dict(_walk(_parse(file), file))
+            except RecursionError:
+                raise InputError(f"{file}: is nested too deeply") from None
+    for argument in arguments:
+        key, _, text = argument.partition("=")
+        places[(key,)] = Place("--config", text)
+        with suppress(yaml.YAMLError):  # then it is text
+            places |= dict(_walk(yaml.compose(text, LOADER), "--config", (key,)))
+    return places
+
+
+def as_written(config: dict, places: Places, schema: dict) -> dict:
+    """Return a config with its models in the order of the files, and with the text of what is text in the schema."""
+    config = _with_text(config, (), places, schema, schema["$defs"])
+    if isinstance(models := config.get("models"), dict):
+        order = {path[1]: None for path in places if len(path) == 2 and path[0] == "models"}
+        config["models"] = {name: models[name] for name in [*order, *models] if name in models}
+    return config
+
+
+def located(error: InputError, places: Places) -> str:
+    """Return the message of an error, after the place of the setting that it begins with, if that has one."""
+    path: list[str | int] = []
+    for part in str(error).partition(": ")[0].replace("[", ".[").split("."):
+        path.append(int(part[1:-1]) if part[:1] == "[" and part[1:-1].isdecimal() else part)
+    while path and tuple(path) not in places:
+        path.pop()
+    return f"{places[tuple(path)].where}: {error}" if path else str(error)
+
+
+def check_targets(targets: Iterable[str], known: Iterable[str]) -> None:
+    """Raise InputError, with the nearest name, for a target that is none of the known ones and no file on disk."""
+    known = dict.fromkeys(known)
+    for target in targets:
+        if target not in known and not Path(target).exists():
+            nearest = difflib.get_close_matches(target, known, n=1, cutoff=0.3)
+            raise InputError(f"{target}: nothing makes this" + (f"; did you mean {nearest[0]}?" if nearest else ""))
+
+
+def _parse(file: str | Path) -> yaml.MappingNode:
+    """Return the mapping that a file is, as nodes that know their lines."""
+    try:
+        text = Path(file).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"{file}: is not encoded in UTF-8; save it so") from None
+    except OSError as error:  # a folder, or not permitted
+        raise InputError(f"{file}: can't be read ({error.strerror})") from None
+    try:
+        json.loads(text)
+        text = SURROGATES.sub(lambda pair: json.loads(f'"{pair[0]}"'), text.replace("\t", " "))  # JSON that is no YAML
+    except (ValueError, RecursionError):
+        pass
+    try:
+        node = yaml.compose(text, LOADER)
+    except yaml.MarkedYAMLError as error:
+        raise InputError(_described(file, text, error)) from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{file}: {' '.join(str(error).split())}") from None
+    if not isinstance(node, yaml.MappingNode):
+        what = "is empty" if node is None else f"is {'a list' if isinstance(node, yaml.SequenceNode) else 'one value'}"
+        raise InputError(f"{file}, line 1: {what}; expected settings, as in 'title: My study'")
+    return node
+
+
+def _described(file: str | Path, text: str, error: yaml.MarkedYAMLError) -> str:
+    """Return in one line what is wrong with YAML and where: of a bracket or quote that isn't closed, where it opens."""
+    is_open = "flow" in (error.context or "") or "quoted" in (error.context or "")
+    opened, noticed = error.context_mark if is_open else None, error.problem_mark
+    line = (opened or noticed).line + 1 if opened or noticed else 1
+    seen = f" (noticed in line {noticed.line + 1})" if opened and noticed and opened.line != noticed.line else ""
+    problem = ", ".join(filter(None, [error.context, error.problem]))
+    is_tab = noticed and "\t" in "".join(text.split("\n")[noticed.line : noticed.line + 1])[: noticed.column + 1]
+    hint = "; indent with spaces, not tabs" if is_tab else ""
+    return f"{file}, line {line}: is not valid YAML: {' '.join(problem.split())}{seen}{hint}"
+
+
+def _walk(root: yaml.Node | None, place: str, way: tuple = ()) -> Iterator[tuple[tuple, Place]]:
+    """Yield way and place of every setting below a node. What `<<` merges comes first, since own keys override it.
+
+    place: a file; or "--config", which has no lines. way: to the node.
+    """
+    count = 0
+
+    def where(node: yaml.Node) -> str:
+        return place if place == "--config" else f"{place}, line {node.start_mark.line + 1}"
+
+    def below(node: yaml.Node, path: tuple, parents: tuple) -> Iterator[tuple[tuple, Place]]:
+        nonlocal count
+        count += 1
+        if count > MAX_VALUES or node in parents:
+            raise InputError(f"{where(node)}: aliases (*) repeat more than {MAX_VALUES:,} values")
+        inside = (*parents, node)
+        if isinstance(node, yaml.SequenceNode):
+            for index, entry in enumerate(node.value):
+                yield (*path, index), Place(where(entry), _scalar(entry))
+                yield from below(entry, (*path, index), inside)
+        elif isinstance(node, yaml.MappingNode):
+            first: dict[str, yaml.Node] = {}
+            for key, value in sorted(node.value, key=lambda pair: pair[0].tag != MERGE):
+                if key.tag == MERGE:
+                    for merged in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                        yield from below(merged, path, inside)
+                    continue
+                shown = ".".join(map(str, (*path, _scalar(key))))
+                shown = shown if shown.isprintable() else repr(shown)
+                if key.tag != TEXT:
+                    raise InputError(f"{where(key)}: {shown}: a key must be text; put it in quotes")
+                if key.value in first:
+                    line = first[key.value].start_mark.line + 1
+                    raise InputError(f"{where(key)}: {shown}: is given twice, first in line {line}")
+                first[key.value] = key
+                yield (*path, key.value), Place(where(key), _scalar(value))
+                yield from below(value, (*path, key.value), inside)
+
+    if root is not None:
+        yield from below(root, way, ())
+
+
+def _scalar(node: yaml.Node) -> str | None:
+    return node.value if isinstance(node, yaml.ScalarNode) else None
+
+
+def _with_text(value: Any, path: tuple, places: Places, rule: dict, definitions: dict) -> Any:
+    """Return a copy of a value in which what the schema's rule has as text is as it was written."""
+    if "$ref" in rule:
+        rule = definitions[rule["$ref"].rpartition("/")[2]]
+    if isinstance(value, dict):
+        known, chosen = rule.get("properties", {}), rule.get("additionalProperties") or {}
+        return {
+            key: _with_text(entry, (*path, key), places, known.get(key, chosen), definitions)
+            for key, entry in value.items()
+        }
+    types = rule.get("type", [])
+    written = places[path].text if path in places else None
+    is_text = "string" in ([types] if isinstance(types, str) else types)
+    return written if is_text and not isinstance(value, str | list | None) and written else value
