@@ -52,10 +52,11 @@ rule evaluate:
         ),
         data=lambda wildcards: RESULTS / PLAN.data_path(wildcards.model),
         training=lambda wildcards: RESULTS / PLAN.training_path(wildcards.model, wildcards.seed),
+        architecture=lambda wildcards: config["models"][wildcards.model]["architecture"],
         folder=lambda wildcards, output: Path(output[0]).parent,
     shell:
         "exec python {params.program:q} --data {params.data:q} --training {params.training:q}"
-        " --made-from {params.made_from:q} --threads {threads} --output {params.folder:q}"
+        " --architecture {params.architecture:q} --made-from {params.made_from:q} --threads {threads} --output {params.folder:q}"
         " > {log:q} 2>&1"
 
 

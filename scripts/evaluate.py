@@ -13,6 +13,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="zca.npz, or images.npz for raw pixels")
     parser.add_argument("--training", type=Path, required=True, help="folder of the training")
     parser.add_argument("--made-from", type=json.loads, required=True, help="what decides the evaluation, as JSON")
+    parser.add_argument("--architecture", required=True, help="the network's name, or the user's file of it")
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--output", type=Path, required=True, help="folder of the run")
     arguments = vars(parser.parse_args())

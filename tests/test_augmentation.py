@@ -46,7 +46,7 @@ def test_random_flips_are_sampled_again_in_every_epoch(tensorflow, spec):
 def test_translations_are_even_over_all_places_up_to_the_setting(tensorflow, spec):
     from ablation.training.augmentation import sample_augmentation
 
-    shifts = sample_augmentation(spec, seed=1, epoch=1, n=5000)[:, 1:]
+    shifts = sample_augmentation(spec, seed=1, epoch=1, n=5000)[:, 1:3]
     values, counts = np.unique(shifts, return_counts=True)
     assert list(values) == [-2, -1, 0, 1, 2]
     assert counts.min() > 1800
@@ -100,3 +100,51 @@ def test_averages_of_saturated_probabilities_are_finite(tensorflow):
     sure = np.array([[1, 0, 0]], dtype="float32")
     result = evaluation.average_views({IDENTITY: sure, HFLIP: sure[:, ::-1]}, "flip")
     np.testing.assert_allclose(result, [[0.5, 0, 0.5]], atol=1e-6)
+
+
+def test_squares_are_cut_out_around_their_centers(tensorflow):
+    """Cut off at the borders, of the color that is given, and nothing else changes."""
+    from ablation.training.augmentation import GRID, cut_out
+
+    images = np.random.default_rng(1).normal(size=(4, 9, 7, 3)).astype("float32")
+    places, color = [(0, 0), (8, 6), (4, 3), (3, 6)], np.float32([1, 2, 3])
+    centers = np.int32([[(2 * row + 1) * GRID // 18, (2 * column + 1) * GRID // 14] for row, column in places])
+    for side in (3, 4):
+        for image, (row, column), ours in zip(
+            images, places, cut_out(images, centers, side, color).numpy(), strict=True
+        ):
+            expected, first, left = image.copy(), row - side // 2, column - side // 2
+            expected[max(first, 0) : first + side, max(left, 0) : left + side] = color
+            np.testing.assert_array_equal(ours, expected)
+
+
+def test_centers_are_even_and_sampled_again_in_every_epoch(tensorflow, spec):
+    from ablation.training.augmentation import GRID, sample_augmentation
+
+    first, second = (sample_augmentation(spec.replace(cutout=4), 1, epoch, 6400) for epoch in (1, 2))
+    np.testing.assert_array_equal(first[:, 1:3], sample_augmentation(spec, 1, 1, 6400)[:, 1:3])  # as without it
+    for sampled in (first, second):
+        _, counts = np.unique(sampled[:, 3:] * 32 // GRID, return_counts=True)
+        assert len(counts) == 32
+        assert counts.min() > 300
+    assert (first[:, 3:] != second[:, 3:]).mean() > 0.9
+    assert not sample_augmentation(spec, 1, 1, 10)[:, 3:].any()
+
+
+def test_what_is_cut_out_has_the_mean_color_of_the_training_images(tensorflow, spec, monkeypatch):
+    from ablation.errors import InputError
+    from ablation.training import loop, networks
+
+    images = np.random.default_rng(1).random((40, 16, 16, 3), dtype="float32") * np.float32([1, 2, 3])
+    data, none = (images, np.arange(40) % 3), (images[:0], np.zeros(0, int))
+    spec = spec.replace(channels=(4, 4, 4), precision="float32", cutout=5, epochs=1, batch_size=16, lookahead=0)
+    colors = []
+    cut_out = loop.cut_out
+    monkeypatch.setattr(
+        loop, "cut_out", lambda x, at, side, color: colors.append((side, color)) or cut_out(x, at, side, color)
+    )
+    loop.train(networks.build_network(spec, images, 3), spec, data, none, 1, lambda epoch: None)
+    assert colors[0][0] == 5
+    np.testing.assert_allclose(colors[0][1], images.mean((0, 1, 2)), rtol=1e-5)
+    with pytest.raises(InputError, match="cutout: 16 is not less than the 16 pixels of an image"):
+        loop.train(networks.build_network(spec, images, 3), spec.replace(cutout=16), data, none, 1, lambda epoch: None)

@@ -168,6 +168,7 @@ def program(prepared, data):
             arguments |= {"--jobs-per-gpu": 1, "--checkpoint-epochs": 1}
         else:
             arguments |= {"--made-from": json.dumps(plan.evaluations["m"][3]), "--training": training, "--output": run}
+            arguments |= {"--architecture": "cifar10_cnn"}
         words = [word for pair in arguments.items() for word in pair]
         return [str(word) for word in (sys.executable, ROOT / "scripts" / name, *words)]
 

@@ -1,12 +1,16 @@
-"""Adadelta is the paper's, and decays as Keras 2's did; SGD, its schedule and Lookahead are what they say."""
+"""Adadelta is the paper's, and decays as Keras 2's did; SGD, its schedule and Lookahead are what they say; Keras's own
+optimizers and schedules are there by their names."""
 
+import importlib.util
+import json
 import re
 
 import numpy as np
 import pytest
 
 from ablation.errors import InputError
-from ablation.settings import check, specs
+from ablation.settings import check, recipes, specs, words
+from conftest import ROOT
 
 
 @pytest.fixture
@@ -23,7 +27,10 @@ def adadelta(tensorflow, shipped_config, schema):
     ("changes", "message"),
     [
         ({"optimizer": "adam"}, "optimizer: there is no 'adam'; did you mean adadelta"),
-        ({"optimizer": "lookahead"}, "optimizer: there is no 'lookahead'; did you mean adadelta or sgd"),
+        (
+            {"optimizer": "lookahead"},
+            "optimizer: there is no 'lookahead'; did you mean adadelta or ",
+        ),
         ({"optimizer": "__init__"}, "optimizer: there is no '__init__'"),
         ({"schedule": "cosine"}, "schedule: there is no 'cosine'; did you mean"),
         ({"schedule": "triangle"}, "schedule: there is no 'triangle'; did you mean triangular?"),
@@ -156,3 +163,130 @@ def test_lookahead_is_the_formula(tensorflow):
         np.testing.assert_allclose(fast.numpy(), x, rtol=1e-5, atol=1e-5)
     assert int(counter) == 7
     np.testing.assert_array_equal(fixed.numpy(), before)
+
+
+def completed(schema, **entry):
+    """Return the completed entry of one model."""
+    config = check.validate_and_fill({"dataset": {"name": "digits"}, "models": {"b": {}, "a": entry}}, schema)
+    return config["models"]["a"]
+
+
+def test_the_table_of_recipes_is_that_of_the_installed_keras(tensorflow):
+    spec = importlib.util.spec_from_file_location("keras_table", ROOT / "docs/keras_table.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert recipes.keras_recipes() == json.loads(json.dumps(module.table())), "run docs/keras_table.py"
+
+
+def test_every_recipe_of_keras_takes_steps(tensorflow, schema):
+    import keras
+
+    from ablation.training.optimizers import build_optimizer
+
+    needed = {
+        "exponential_decay": {"decay_rate": 0.5},
+        "inverse_time_decay": {"decay_rate": 0.5},
+        "piecewise_constant_decay": {"boundaries": [2], "values": [0.1, 0.01]},
+    }
+    table = recipes.keras_recipes()
+    entries = [{"optimizer": {"name": name, "clipnorm": 1}} for name in table["optimizer"]]
+    entries += [{"schedule": {"name": name, **needed.get(name, {})}} for name in table["schedule"]]
+    for entry in entries:
+        model = completed(schema, **entry)
+        optimizer = build_optimizer(specs.ModelSpec(model), steps=4)
+        variable = keras.Variable(np.ones((2, 3), "float32"), name="kernel")
+        for _ in range(4):
+            optimizer.apply([keras.ops.ones((2, 3))], [variable])
+        assert np.isfinite(variable.numpy()).all()
+        assert (variable.numpy() != 1).all(), entry
+        if "optimizer" in entry:
+            expected = table["optimizer"][entry["optimizer"]["name"]]["class"]
+            assert (type(optimizer), optimizer.clipnorm) == (getattr(keras.optimizers, expected), 1.0)
+
+
+def test_a_schedule_lasts_as_long_as_the_training(tensorflow, schema):
+    from ablation.training.optimizers import build_optimizer
+
+    warm = {"name": "cosine_decay", "warmup_steps": 20, "warmup_target": 0.3}
+    for schedule, expected in (
+        ("cosine_decay", {0: 0.1, 50: 0.05, 100: 0}),
+        (warm, {0: 0.1, 10: 0.2, 20: 0.3, 60: 0.15, 100: 0}),
+        ({"name": "cosine_decay", "decay_steps": 50}, {0: 0.1, 50: 0}),
+        ({"name": "polynomial_decay", "end_learning_rate": 0}, {50: 0.05, 100: 0}),
+        ({"name": "piecewise_constant_decay", "boundaries": [9], "values": [0.5, 0.2]}, {9: 0.5, 10: 0.2}),
+    ):
+        spec = specs.ModelSpec(completed(schema, schedule=schedule)).replace(learning_rate=0.1)
+        optimizer = build_optimizer(spec, steps=100)
+        for step, rate in expected.items():
+            optimizer._iterations.assign(step)
+            assert float(optimizer.learning_rate) == pytest.approx(rate, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        (
+            {"optimizer": "adamv"},
+            "models.a.optimizer: 'adamv' is unknown; did you mean 'adam'? allowed: adadelta,",
+        ),
+        ({"optimizer": {"name": "adamv"}}, "models.a.optimizer.name: 'adamv' is unknown; did you mean 'adam"),
+        ({"optimizer": {"weight_decay": 1}}, "models.a.optimizer.name: missing"),
+        (
+            {"optimizer": {"name": "adamw", "weigth_decay": 0.1}},
+            "models.a.optimizer.weigth_decay: unknown key; did you mean 'weight_decay'? allowed: name, weight_decay,",
+        ),
+        ({"optimizer": {"name": "adamw", "beta_1": "x"}}, "models.a.optimizer.beta_1: expected a number, got 'x'"),
+        ({"optimizer": {"name": "adamw", "use_ema": 1}}, "models.a.optimizer.use_ema: expected true or false, got 1"),
+        (
+            {"optimizer": "adamw", "momentum": 0.5},
+            "a.momentum: applies only to optimizer sgd (here it is adamw)",
+        ),
+        ({"schedule": "cosine"}, "models.a.schedule: 'cosine' is unknown; did you mean 'cosine_decay'?"),
+        ({"schedule": {"name": "exponential_decay"}}, "models.a.schedule.decay_rate: missing"),
+        ({"schedule": "exponential_decay"}, "models.a.schedule.decay_rate: missing"),
+        (
+            {"schedule": {"name": "piecewise_constant_decay", "boundaries": [1], "values": [1, 2]}, "learning_rate": 1},
+            "models.a.learning_rate: does not apply to schedule piecewise_constant_decay, which has its own",
+        ),
+        (
+            {"optimizer": {"name": "adam", "gradient_accumulation_steps": 2}, "lookahead": 5},
+            "models.a.lookahead: does not go with an optimizer's gradient_accumulation_steps",
+        ),
+    ],
+    ids=str,
+)
+def test_a_wrong_recipe_is_one_line(schema, entry, message):
+    with pytest.raises(InputError) as caught:
+        completed(schema, **entry)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_keras_refuses_is_one_line(tensorflow, schema):
+    from ablation.training.optimizers import build_optimizer
+
+    spec = specs.ModelSpec(completed(schema, optimizer={"name": "adam", "clipnorm": 1, "clipvalue": 1}))
+    with pytest.raises(InputError, match="^optimizer: adam: Only one of `clipnorm`, `clipvalue` and `global_clipnorm`"):
+        build_optimizer(spec, steps=4)
+
+
+def test_a_recipe_has_one_form_and_is_told_in_words(schema):
+    """A default of Keras's that is named changes no key; a name of ours is ours, in a mapping it is Keras's."""
+    explicit = {"name": "adamw", "weight_decay": 0.004, "clipnorm": None, "use_ema": "false", "beta_1": "0.9"}
+    assert completed(schema, optimizer=explicit)["optimizer"] == completed(schema, optimizer="adamw")["optimizer"]
+    assert completed(schema, optimizer="sgd")["optimizer"] == "sgd"
+    assert completed(schema, optimizer={"name": "sgd"})["optimizer"] == {"name": "sgd"}
+    config = {"dataset": {"name": "digits"}, "models": {"b": {}, "a": {}}}
+    config["models"]["a"] = {
+        "optimizer": {"name": "adamw", "weight_decay": 0.01, "use_ema": True},
+        "schedule": {"name": "piecewise_constant_decay", "boundaries": [1, 2], "values": [1, 0.1, 0.01]},
+    }
+    complete = check.validate_and_fill(config, schema)
+    assert words.differences_in_words(complete, "a") == (
+        "optimizer adamw (weight_decay 0.01, use_ema true);"
+        " schedule piecewise constant decay (boundaries 1-2, values 1-0.1-0.01)"
+    )
+    assert check.validate_and_fill(words.minimal_config(complete), schema)["models"] == complete["models"]
+    assert complete["models"]["a"]["learning_rate"] is None
+    spec = specs.model_spec(complete, "a")
+    assert specs.ModelSpec.from_json(spec.to_json()) == spec

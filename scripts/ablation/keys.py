@@ -26,6 +26,7 @@ NEUTRAL = {
     "ablation.own_files",
     "ablation.plan",
     "ablation.report.outputs",
+    "ablation.settings.networks",
     "ablation.settings.specs",
     "ablation.training.checkpoint",
     "ablation.training.gpus",
@@ -115,21 +116,29 @@ def code_of_file(setting: str, path: Path) -> str:
             tree = ast.parse(file.read_bytes())
         except (SyntaxError, ValueError) as error:
             raise InputError(f"{setting}: {file}, line {getattr(error, 'lineno', None) or 1}: {error}") from None
-        syntax[name] = _syntax(tree)
-        for module in _imported(tree):
+        syntax[name] = repr(_syntax(tree))
+        package = file.parent.relative_to(path.parent).parts
+        for module in _imported(tree, package):
             if module.partition(".")[0] == "ablation":
                 modules |= {module} if _file(module) else set()
-            elif module and (neighbor := _file_below(path.parent, module.split("."))):
-                pending.append(neighbor)
+            else:  # and the packages that it is in
+                parts = module.split(".")
+                neighbors = (_file_below(path.parent, parts[: number + 1]) for number in range(len(parts)))
+                pending += filter(None, neighbors)
     return key_of({"syntax": syntax, "library": code_of(*sorted(modules))})
 
 
-def check_code(made_from: dict) -> None:
+def check_code(made_from: dict, **own: Path) -> None:
     """Raise InputError where the code on disk is no longer what `made_from` was planned with.
+
+    own: the user's files whose code is in it, by the name of the entry.
 
     Comes after the import of what computes: code that is edited later is not the code that runs.
     """
-    if code_of(*made_from["code"]["modules"]) != made_from["code"]:
+    now = {name: code_of_file(name, path) for name, path in own.items()}
+    if code_of(*made_from["code"]["modules"]) != made_from["code"] or any(
+        made_from.get(name) != now[name] for name in now
+    ):
         raise InputError("the code has changed since this job was planned; run snakemake again")
 
 
@@ -145,14 +154,20 @@ def _read(name: str) -> tuple[str, tuple[str, ...]]:
     return hashlib.sha256(repr(_syntax(tree)).encode()).hexdigest(), tuple(sorted(imports))
 
 
-def _imported(tree: ast.AST) -> set[str]:
-    """Return the dotted names that a file imports, as modules and from modules; some of the latter are no modules."""
+def _imported(tree: ast.AST, package: tuple[str, ...] = ()) -> set[str]:
+    """Return the dotted names that a file imports, as modules and from modules; some of the latter are no modules.
+
+    package: the names of the packages that the file is in, to which relative imports refer.
+    """
     names = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) + 1 - node.level] if node.level else ()
+            module = ".".join([*base, *filter(None, [node.module])])
+            names |= {name for name in (module, *(f"{module}.{alias.name}" for alias in node.names)) if name[:1] != "."}
+    names.discard("")
     return names
 
 

@@ -30,10 +30,16 @@ def own_path(setting: str, given: str, kind: str) -> Path:
     return path
 
 
+def is_own(name: object) -> bool:
+    """Tell whether a name in the config is that of a Python file of the user's, rather than of a module of ours."""
+    return isinstance(name, str) and name.endswith(".py")
+
+
 def load_module(setting: str, path: Path, function: str) -> ModuleType:
     """Import a user's Python file and return it as a module, which has a function of the name `function`.
 
-    Files next to it can be imported by it. Raises InputError of one line, with file and line, for what goes wrong.
+    Files next to it can be imported by it, at its top. Raises InputError of one line, with file and line, for
+    what goes wrong.
     """
     name = f"own_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
@@ -41,12 +47,14 @@ def load_module(setting: str, path: Path, function: str) -> ModuleType:
         raise InputError(f"{setting}: '{path}' is not a Python file; its name must end in .py")
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     sys.path.insert(0, str(path.parent))
+    write_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # it is as old as the file to the second
     try:
         spec.loader.exec_module(module)
     except Exception as error:  # a user's code can raise anything
         raise InputError(f"{setting}: {describe_error(path, error)}") from None
     finally:
         sys.path.remove(str(path.parent))
+        sys.dont_write_bytecode = write_bytecode
     if not callable(getattr(module, function, None)):
         raise InputError(f"{setting}: {path} has no function '{function}'")
     return module

@@ -11,8 +11,10 @@ Below the results:
 import json
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from ablation.keys import code_of, key_of
+from ablation.keys import code_of, code_of_file, key_of
+from ablation.own_files import is_own, own_path
 from ablation.settings import specs, words
 from ablation.sources import groups_of, source_of
 
@@ -55,7 +57,8 @@ class Plan:
         }
         self.trainings, self.evaluations = {}, {}
         for name, model in config["models"].items():
-            network = f"ablation.training.networks.{model['architecture']}"
+            network = self._network(name)
+            schedule, optimizer = specs.recipe_modules(model)
             self.trainings[name] = {
                 "data": self.whitened if model["input"] == "zca" else self.images,
                 "train_images": limits["train_images"],
@@ -63,19 +66,29 @@ class Plan:
                 "device": device,
                 "code": code_of(
                     "ablation.training.run",
-                    network,
-                    f"ablation.training.optimizers.{model['optimizer']}",
-                    f"ablation.training.schedules.{model['schedule']}",
+                    *network["modules"],
+                    f"ablation.training.optimizers.{optimizer}",
+                    f"ablation.training.schedules.{schedule}",
                 ),
+                **network["own"],
             }
             evaluation = {
                 "model": name,
                 "training": key_of(self.trainings[name]),
                 "test_images": limits["test_images"],
                 "test_time_augmentation": model["test_time_augmentation"],
-                "code": code_of("ablation.training.evaluate", network),
+                "code": code_of("ablation.training.evaluate", *network["modules"]),
+                **network["own"],
             }
             self.evaluations[name] = {seed: evaluation | {"seed": seed} for seed in config["seeds"]}
+
+    def _network(self, model: str) -> dict[str, Any]:
+        """Return what the code of a model's network is: modules of this package, or the digest of a user's file."""
+        architecture = self.config["models"][model]["architecture"]
+        if not is_own(architecture):
+            return {"modules": [f"ablation.training.networks.{architecture}"], "own": {}}
+        setting = f"models.{model}.architecture"
+        return {"modules": [], "own": {"network": code_of_file(setting, own_path(setting, architecture, "file"))}}
 
     @cached_property
     def training_keys(self) -> dict[str, str]:

@@ -10,6 +10,9 @@ from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
 from ablation.errors import InputError
+from ablation.own_files import is_own
+from ablation.settings.networks import network_settings
+from ablation.settings.recipes import recipe_rule, required_arguments, settled
 from ablation.settings.specs import whitening_holdout
 
 TYPE_NAMES = {
@@ -18,6 +21,7 @@ TYPE_NAMES = {
     "string": "a string",
     "integer": "an integer",
     "number": "a number",
+    "boolean": "true or false",
     "null": "null",
 }
 NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?")
@@ -42,6 +46,8 @@ def validate_and_fill(config: dict, schema: dict) -> dict:
     wrong type, an impossible value, or settings that do not go together.
     """
     given = {key for key, value in _section(config, "dataset").items() if value not in (None, "null")}
+    for_all, networks = _section(config, "defaults"), _networks(config, schema)
+    schema = _with_own_settings(config, schema, networks)
     config = _normalized(config, schema, schema["$defs"])
     errors = sorted(Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
     if errors:
@@ -64,9 +70,17 @@ def validate_and_fill(config: dict, schema: dict) -> dict:
     baseline = config["baseline"] = config["baseline"] or next(iter(config["models"]))
     if baseline not in config["models"]:
         raise InputError(f"baseline: no such model {baseline!r}; {_suggestion(baseline, config['models'])}")
+    for key in (key for own in networks.values() for key in own):
+        config["defaults"].setdefault(key, None)
     for name, own in config["models"].items():
         model = config["models"][name] = {**config["defaults"], **own}
-        _check_applicable(f"models.{name}", model, set(own), settings)
+        for key in config["defaults"].keys() - settings.keys() - networks[name].keys():
+            model[key] = None
+        shared = {key: rule for key, rule in settings.items() if key not in networks[name]}
+        _check_applicable(f"models.{name}", model, set(own), shared)
+        _check_recipe(f"models.{name}", model, own)
+        for key in networks[name].keys() - own.keys():
+            model[key] = _inherited(key, for_all, networks[name][key])
         if model["validation_split"] == 0:
             model["validation_images"] = None
         if dataset["groups"] and model["validation_images"] == "by_seed":
@@ -74,13 +88,88 @@ def validate_and_fill(config: dict, schema: dict) -> dict:
     whitening_holdout(config)
     for model in (config["defaults"], *config["models"].values()):
         model["epochs"] = min(model["epochs"], config["limits"]["epochs"] or model["epochs"])
+        for recipe in ("optimizer", "schedule"):
+            model[recipe] = settled(recipe, model[recipe], settings[recipe])
     return config
 
 
-def _section(config: dict, name: str) -> dict:
-    """Return a section as the user wrote it; {} where it is absent or no section."""
-    section = config.get(name) if isinstance(config, dict) else None
-    return section if isinstance(section, dict) else {}
+def _section(config: Any, *keys: str) -> dict:
+    """Return a mapping in a config that is not checked yet; {} where there is something else."""
+    for key in keys:
+        config = config.get(key) if isinstance(config, dict) else None
+    return config if isinstance(config, dict) else {}
+
+
+def _networks(config: dict, schema: dict) -> dict[str, dict[str, dict]]:
+    """Return by model the rules of those settings of its network that the schema lacks."""
+    settings, networks = schema["$defs"]["settings"]["properties"], {}
+    for name in _section(config, "models"):
+        own = _section(config, "models", name)
+        section = f"models.{name}" if "architecture" in own else "defaults"
+        given = {"architecture": settings["architecture"]["default"], **_section(config, "defaults"), **own}
+        architecture = given["architecture"]
+        known = is_own(architecture) or architecture in settings["architecture"]["enum"]
+        rules = network_settings(f"{section}.architecture", architecture, schema) if known else {}
+        networks[name] = {key: rule for key, rule in rules.items() if rule is not settings.get(key)}
+    return networks
+
+
+def _with_own_settings(config: dict, schema: dict, networks: dict[str, dict[str, dict]]) -> dict:
+    """Return the schema with the settings of a config's networks, and the arguments of its optimizers and schedules.
+
+    networks: as `_networks` returns them.
+    """
+    sections, settings = schema["properties"], schema["$defs"]["settings"]
+    every = {key: rule for own in networks.values() for key, rule in own.items() if key not in settings["properties"]}
+    defaults = {key: entry for key, entry in sections["defaults"].items() if key != "$ref"}
+    defaults |= _extended(settings, _section(config, "defaults"), every)
+    models = {
+        name: _extended(schema["$defs"]["model"], _section(config, "models", name), own) | {"x-chosen": True}
+        for name, own in networks.items()
+    }
+    models = sections["models"] | {"properties": models}
+    return schema | {"properties": sections | {"defaults": defaults, "models": models}}
+
+
+def _extended(rule: dict, given: dict, own: dict[str, dict]) -> dict:
+    """Return the rule of a model or of the defaults with the settings of networks and of Keras's recipes."""
+    properties = rule["properties"] | {
+        key: {name: value for name, value in entry.items() if name != "default"} for key, entry in own.items()
+    }
+    for recipe in ("optimizer", "schedule"):
+        properties[recipe] = recipe_rule(recipe, given.get(recipe), properties[recipe])
+    if is_own(given.get("architecture")):
+        properties["architecture"] = {"type": "string"}
+    return rule | {"properties": properties}
+
+
+def _check_recipe(where: str, model: dict, own: dict) -> None:
+    """Raise InputError where Keras's schedule lacks an argument, or does not go with another setting of a model."""
+    if isinstance(model["schedule"], str):
+        for argument in required_arguments("schedule", model["schedule"]):
+            raise InputError(f"{where}.schedule.{argument}: missing; {model['schedule']} needs it")
+    if isinstance(model["schedule"], dict) and model["schedule"]["name"] == "piecewise_constant_decay":
+        if "learning_rate" in own:
+            raise InputError(
+                f"{where}.learning_rate: does not apply to schedule piecewise_constant_decay, which has its own values"
+            )
+        model["learning_rate"] = None
+    optimizer = model["optimizer"]
+    if isinstance(optimizer, dict) and optimizer.get("gradient_accumulation_steps") and model["lookahead"]:
+        raise InputError(f"{where}.lookahead: does not go with an optimizer's gradient_accumulation_steps")
+
+
+def _inherited(key: str, for_all: dict, rule: dict) -> Any:
+    """Return the value of a setting of a network that the model's entry lacks: the user's for all, or its own default.
+
+    Raises InputError where that is none of its values.
+    """
+    is_given = for_all.get(key) is not None
+    where = f"defaults.{key}" if is_given else f"default of {key}"
+    value = _normalized(for_all[key] if is_given else rule["default"], rule, {})
+    for error in Validator({"properties": {where: rule}}).iter_errors({where: value}):
+        raise InputError(_explain(error))
+    return value
 
 
 def _check_applicable(where: str, section: dict, given: set[str], rules: dict[str, dict]) -> None:
@@ -92,13 +181,14 @@ def _check_applicable(where: str, section: dict, given: set[str], rules: dict[st
         for other, values in rule.get("x-only-with", {}).items():
             if section[other] not in values:
                 if key in given:
+                    here = _name(section[other])
                     raise InputError(
-                        f"{where}.{key}: applies only to {other} {' or '.join(values)} (here it is {section[other]})"
+                        f"{where}.{key}: applies only to {other} {' or '.join(values)} (here it is {here})"
                     )
                 section[key] = None
         for other, entries in rule.get("x-entries", {}).items():
-            needed, value = entries[section[other]], section[key]
-            if len(value) != needed:
+            needed, value = entries.get(section[other]), section[key]
+            if value is not None and len(value) != needed:
                 raise InputError(
                     f"{where}.{key}: expected {needed} entries for {other} {section[other]}, got {len(value)}: {value}"
                 )
@@ -124,8 +214,9 @@ def _normalized(value: Any, rule: dict, definitions: dict, fill: bool = True) ->
             value = {**{key: entry["default"] for key, entry in known.items() if "default" in entry}, **value}
         chosen = rule.get("additionalProperties") or {}
         return {
-            key: _normalized(entry, known.get(key, chosen), definitions, fill and key in known)
+            key: _normalized(entry, rule, definitions, fill and key in known and "x-chosen" not in rule)
             for key, entry in value.items()
+            for rule in [known.get(key, chosen)]
         }
     if isinstance(value, list):
         return [_normalized(entry, rule.get("items", {}), definitions) for entry in value]
@@ -137,6 +228,8 @@ def _read(value: Any, types: list[str]) -> Any:
     if isinstance(value, str):
         if value == "null" and "null" in types:
             return None
+        if value in ("true", "false") and "boolean" in types:
+            return value == "true"
         if NUMBER.fullmatch(value) and {"integer", "number"} & set(types):
             value = float(value) if set(value) & set(".eE") else int(value)
     if isinstance(value, float) and "integer" in types and value.is_integer():
@@ -150,12 +243,14 @@ def _explain(error: ValidationError) -> str:
     """Return a ValidationError in one line."""
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path).lstrip(".")
     value, limit = error.instance, error.validator_value
-    got = _shown(value)
+    got, of = _shown(value), f" ({error.schema['x-of']})" if "x-of" in error.schema else ""
     if error.validator == "additionalProperties":
         known = error.schema["properties"]
         key = next(key for key in value if key not in known)
         key_shown = key if key and key.isprintable() else repr(key)
-        return f"{where + '.' if where else ''}{key_shown}: unknown key; {_suggestion(key, known)}"
+        own = [name for name, rule in known.items() if "x-of" in rule]
+        of = f"; of {known[own[0]]['x-of']}: {', '.join(own)}" if own else ""
+        return f"{where + '.' if where else ''}{key_shown}: unknown key; {_suggestion(key, known)}{of}"
     if error.validator == "required":
         key = next(key for key in limit if key not in value)
         return f"{where + '.' if where else ''}{key}: missing"
@@ -168,9 +263,9 @@ def _explain(error: ValidationError) -> str:
         if isinstance(value, float) and not math.isfinite(value):
             return f"{where}: must be finite (got {got})"
         allowed = " or ".join(TYPE_NAMES[name] for name in ([limit] if isinstance(limit, str) else limit))
-        return f"{where}: expected {allowed}, got {'a boolean' if isinstance(value, bool) else got}"
+        return f"{where}: expected {allowed}, got {'a boolean' if isinstance(value, bool) else got}{of}"
     if error.validator == "enum":
-        return f"{where}: {got} is unknown; {_suggestion(value, limit)}"
+        return f"{where}: {got} is unknown; {_suggestion(value, limit)}{error.schema.get('x-also', '')}{of}"
     if error.validator in ("minItems", "maxItems") and error.schema.get("minItems") == error.schema.get("maxItems"):
         return f"{where}: expected {limit} entries, got {len(value)}: {got} ({error.schema['description'].rstrip('.')})"
     rules = {
@@ -192,6 +287,11 @@ def _shown(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return f"{value:.0f}" if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else repr(value)
+
+
+def _name(choice: Any) -> Any:
+    """Return the name of an optimizer or a schedule that may be a mapping, and of what is chosen by name."""
+    return choice["name"] if isinstance(choice, dict) else choice
 
 
 def _suggestion(word: Any, allowed: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from ablation.errors import InputError
+from ablation.own_files import is_own
 
 SCHEMA = Path(__file__).parents[3] / "rules/schemas/config.schema.yaml"
 
@@ -54,23 +55,46 @@ class ModelSpec(SimpleNamespace):
 
 def model_spec(config: dict, name: str) -> ModelSpec:
     """Return the spec of model `name` of a completed config."""
-    return ModelSpec({key: config["models"][name][key] for key in _training_settings(load_schema())})
+    rules, model = _training_settings(load_schema()), config["models"][name]
+    return ModelSpec({key: model[key] for key in rules} | _own_settings(config, name))
 
 
 def key_settings(config: dict, name: str, schema: dict) -> dict[str, Any]:
     """Return, as JSON has them, the settings of model `name` of a completed config that enter the key of its training.
 
     Left out is what changes nothing: settings that do not apply or have the value that turns them off. So a new
-    setting that is off leaves every key as it was.
+    setting that is off leaves every key as it was. And the path of a network of one's own, whose code is another part
+    of the key.
     """
     rules, model = _training_settings(schema), config["models"][name]
-    return {key: model[key] for key, rule in rules.items() if model[key] not in (None, rule.get("x-off"))}
+    kept = {key: model[key] for key, rule in rules.items() if model[key] not in (None, rule.get("x-off"))}
+    if is_own(model["architecture"]):
+        del kept["architecture"]
+    return kept | _own_settings(config, name)
+
+
+def _own_settings(config: dict, name: str) -> dict[str, Any]:
+    """Return the settings of the network of model `name` that are not in the schema."""
+    known, model = load_schema()["$defs"]["settings"]["properties"], config["models"][name]
+    return {key: model[key] for key in config["defaults"] if key not in known and model[key] is not None}
 
 
 def _training_settings(schema: dict) -> dict[str, dict]:
     """Return the schema's rules of the settings that decide a training, by name."""
     rules = schema["$defs"]["settings"]["properties"]
     return {key: rule for key, rule in rules.items() if rule.get("x-decides") != "evaluation"}
+
+
+def recipe_modules(settings: dict[str, Any]) -> tuple[str, str]:
+    """Return the names of the modules that build a model's schedule and its optimizer.
+
+    settings: completed ones, in which a mapping is a schedule or an optimizer of Keras's.
+    """
+    schedule, optimizer = settings["schedule"], settings["optimizer"]
+    return (
+        "keras_schedule" if isinstance(schedule, dict) else schedule,
+        "keras_optimizer" if isinstance(optimizer, dict) else optimizer,
+    )
 
 
 def whitening_holdout(config: dict) -> float:

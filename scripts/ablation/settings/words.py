@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ablation.own_files import is_own
 from ablation.settings.specs import identical_trainings
 
 
@@ -62,6 +63,7 @@ def minimal_config(config: dict) -> dict[str, Any]:
     kept = {key: value for key, value in config.items() if key not in ("download", "pathvars")}
     return kept | {
         "dataset": dataset,
+        "defaults": {key: value for key, value in defaults.items() if value is not None},
         "download": {"sha256": config["download"]["sha256"]},  # what the archive is, wherever it comes from
         "seeds": sorted(config["seeds"]),
         "training": {key: config["training"][key] for key in ("device", "threads")},
@@ -89,6 +91,11 @@ def format_settings(settings: dict[str, Any]) -> str:
 def _value_in_words(value: Any) -> str:
     if isinstance(value, list):
         return "-".join(map(_value_in_words, value))
+    if isinstance(value, dict):
+        name, *arguments = (value["name"], *(f"{key} {_value_in_words(value[key])}" for key in value if key != "name"))
+        return f"{_value_in_words(name)} ({', '.join(arguments)})" if arguments else _value_in_words(name)
     if value is None:
         return "–"
+    if is_own(value) or isinstance(value, bool):
+        return str(value).lower() if isinstance(value, bool) else value
     return f"{value:g}" if isinstance(value, float) else str(value).replace("_", " ")

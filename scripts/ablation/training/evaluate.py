@@ -9,16 +9,18 @@ from ablation import files
 from ablation.data import images
 from ablation.errors import InputError
 from ablation.keys import check_code, key_of
+from ablation.own_files import is_own, own_path
 from ablation.training import checkpoint, devices
 
 logger = logging.getLogger(__name__)
 
 
-def evaluate_run(data: Path, training: Path, made_from: dict, folder: Path, *, threads: int) -> None:
+def evaluate_run(data: Path, training: Path, made_from: dict, folder: Path, *, architecture: str, threads: int) -> None:
     """Evaluate the model of the folder `training` and write model.keras and what `plan.RUN_FILES` names into `folder`.
 
-    data: images.npz or zca.npz; made_from: everything that decides the evaluation. Of the files of the training the
-    model is linked into `folder`, or copied where the filesystem has no links, and the others are copied.
+    data: images.npz or zca.npz; made_from: everything that decides the evaluation; architecture: as the config has it
+    now. Of the files of the training the model is linked into `folder`, or copied where the filesystem has no links,
+    and the others are copied.
 
     Raises InputError where the code is no longer that which was planned, the training is another than the planned one
     or its files do not match their digests, as `images.read_images` does, and for probabilities that are not finite.
@@ -34,8 +36,9 @@ def evaluate_run(data: Path, training: Path, made_from: dict, folder: Path, *, t
         if files.file_digest(path) != trained[digest]:
             raise InputError(f"{path}: does not match the digest in training.json; delete {training} and run again")
     pixels, labels, test_digest = images.read_images(data, "test", made_from["test_images"])
-    model = networks.load_model(model_path, trained["spec"]["architecture"])
-    check_code(made_from)
+    model = networks.load_model(model_path, architecture)
+    own = {"network": own_path("architecture", architecture, "file")} if is_own(architecture) else {}
+    check_code(made_from, **own)
     augmentation = made_from["test_time_augmentation"]
     predict = evaluation.make_predict_fn(model)
     views = evaluation.predict_views(predict, images.network_input(pixels), augmentation)

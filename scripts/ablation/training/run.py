@@ -10,6 +10,7 @@ from ablation import files
 from ablation.data import images
 from ablation.errors import InputError
 from ablation.keys import check_code, key_of
+from ablation.own_files import is_own, own_path
 from ablation.settings.specs import ModelSpec
 from ablation.training import checkpoint, devices, provenance
 
@@ -51,13 +52,15 @@ def train_run(
     train_data, val_data = images.split(pixels, labels, spec, seed, made_from["train_images"])
     train_data, val_data = ((images.network_input(part), its_labels) for part, its_labels in (train_data, val_data))
     model = networks.build_network(spec, train_data[0], int(labels.max()) + 1)
-    check_code(made_from)
+    own = {"network": own_path("architecture", spec.architecture, "file")} if is_own(spec.architecture) else {}
+    check_code(made_from, **own)
     _check_plan(spec, made_from, folder)
     logger.info(f"{title}: {model.count_params():,} parameters, on {device}, {policy} ({reason})")
 
     def log_epoch(epoch: loop.Epoch) -> None:
         left = timedelta(seconds=round(epoch.seconds * (spec.epochs - epoch.epoch)))
         keys = ["loss", "accuracy", *(["val_loss", "val_accuracy"] if len(val_data[0]) else [])]
+        keys += ["penalty"] if epoch.penalty is not None else []
         values = "  ".join(f"{key} {getattr(epoch, key):.4f}" for key in keys)
         logger.info(f"{title}: epoch {epoch.epoch:3d}/{spec.epochs}  {values}  {epoch.seconds:.1f} s  left {left}")
 
@@ -72,6 +75,8 @@ def train_run(
     model_path, history_path = folder / "model.keras", folder / "history.csv"
     with checkpoint.Checkpoint(checkpoint.checkpoint_path(model_path), state_key, checkpoint_epochs) as state:
         history = pd.DataFrame(loop.train(model, spec, train_data, val_data, seed, log_epoch, state))
+        if history["penalty"].isna().all():
+            del history["penalty"]
         with files.atomic_write(model_path) as temporary:
             model.save(temporary)
         with files.atomic_write(history_path) as temporary:

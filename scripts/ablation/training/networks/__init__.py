@@ -1,29 +1,48 @@
-"""From a spec to a network. A file of this folder is an architecture."""
+"""From a spec to a network. A file of this folder, or one of the user's, is an architecture: a function `build`."""
 
+import inspect
 import math
+import tempfile
 from pathlib import Path
+from types import ModuleType
 
 import keras
 import numpy as np
 
+from ablation.errors import InputError
+from ablation.own_files import describe_error, is_own, load_module, own_path
 from ablation.settings.specs import ModelSpec
 from ablation.training.dispatch import import_choice
 from ablation.training.losses import clipped_categorical_crossentropy
 from ablation.training.optimizers import build_optimizer
 
+SAMPLE = 8  # images on which a network of the user's is tried before it is trained
+
 
 def build_network(spec: ModelSpec, images: np.ndarray, classes: int) -> keras.Model:
     """Return the compiled Keras model of a spec, its optimizer built.
 
-    images: (n, height, width, 3) float32, those it will be trained on; their number decides the steps of the
-    training, and an architecture may compute some of its weights from them.
+    images: (n, height, width, channels) float32, those it will be trained on; their number decides the steps of the
+    training, and an architecture whose `build` has an argument of this name gets them.
 
     Initial weights and dropout follow from keras.utils.set_random_seed, the precision of the
     layers from keras.config.set_dtype_policy; the softmax and the loss are float32 under any.
 
-    Raises InputError for an architecture, optimizer or schedule that there is not.
+    Raises InputError for an architecture, optimizer or schedule that there is not, and for a network of the user's that
+    raises something, gives no probabilities or can't be loaded again.
     """
-    model = import_choice(__name__, "architecture", spec.architecture).build(spec, images, classes)
+    module = _module(spec.architecture)
+    arguments = {}
+    for name, parameter in list(inspect.signature(module.build).parameters.items())[2:]:
+        value = images if name == "images" else spec.settings[name]
+        arguments[name] = list(value) if isinstance(parameter.default, list) else value
+    if is_own(spec.architecture):
+        model = _build_own(module, spec.architecture, images, classes, arguments)
+    else:
+        try:
+            model = module.build(images.shape[1:], classes, **arguments)
+        except ValueError as error:
+            raise InputError(f"architecture: {spec.architecture}: {_one_line(error)}") from None
     model.compile(
         optimizer=build_optimizer(spec, total_steps(spec, len(images))),
         loss=clipped_categorical_crossentropy,
@@ -36,12 +55,66 @@ def build_network(spec: ModelSpec, images: np.ndarray, classes: int) -> keras.Mo
 def load_model(path: str | Path, architecture: str) -> keras.Model:
     """Return the model in a .keras file, for inference: it is not compiled.
 
-    Raises InputError for an architecture that there is not.
+    architecture: as the config names it; a file of the user's is run, for its layers.
+
+    Raises InputError for an architecture that there is not, and for a model that can't be loaded with it.
     """
-    import_choice(__name__, "architecture", architecture)  # registers the classes that the file names
-    return keras.models.load_model(path, compile=False)
+    module = _module(architecture)  # registers the classes that the file of a model names
+    if not is_own(architecture):
+        return keras.models.load_model(path, compile=False)
+    theirs = {
+        name: value for name, value in vars(module).items() if inspect.isclass(value) or inspect.isfunction(value)
+    }
+    try:
+        return keras.models.load_model(path, compile=False, custom_objects=theirs)
+    except Exception as error:  # a user's code can raise anything
+        message = _one_line(error).rpartition("Exception encountered: ")[2]
+        raise InputError(f"architecture: a model of {architecture} can't be loaded: {message}") from None
 
 
 def total_steps(spec: ModelSpec, n: int) -> int:
     """Return the number of gradient steps of a training on n images, the last batch of an epoch short."""
     return spec.epochs * math.ceil(n / spec.batch_size)
+
+
+def _module(architecture: str) -> ModuleType:
+    """Return the module whose `build` is an architecture."""
+    if is_own(architecture):
+        return load_module("architecture", own_path("architecture", architecture, "file"), "build")
+    return import_choice(__name__, "architecture", architecture)
+
+
+def _build_own(module: ModuleType, architecture: str, images: np.ndarray, classes: int, arguments: dict) -> keras.Model:
+    """Return the model of the user's own `build`, which gives probabilities and loads as it was saved."""
+    path, shape = own_path("architecture", architecture, "file"), images.shape[1:]
+    where = f"architecture: {architecture}: the model of 'build'"
+    try:
+        model = module.build(shape, classes, **arguments)
+        inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
+        if not isinstance(model, keras.Model) or not inputs or not outputs:
+            raise InputError(
+                f"architecture: {architecture}: 'build' must return a Sequential or a functional keras.Model"
+            )
+        for what, tensors, size in (("takes", inputs, shape), ("returns", outputs, (classes,))):
+            if (shapes := [tuple(tensor.shape) for tensor in tensors]) != [(None, *size)]:
+                raise InputError(f"{where} {what} {', '.join(map(str, shapes))}; {(None, *size)} is needed")
+        if outputs[0].dtype != "float32":
+            raise InputError(f"{where} returns {outputs[0].dtype}; give its last layer dtype='float32'")
+        probabilities = model(images[:SAMPLE], training=False).numpy()
+        sums = probabilities.sum(axis=1)
+        if not (np.abs(sums - 1) < 1e-3).all() or probabilities.min() < 0:
+            raise InputError(f"{where} returns no probabilities, but sums as {sums[0]:.3g}; let it end in a softmax")
+        with tempfile.TemporaryDirectory() as folder:
+            model.save(Path(folder) / "model.keras")
+            loaded = load_model(Path(folder) / "model.keras", architecture)
+        if not np.array_equal(loaded(images[:SAMPLE], training=False).numpy(), probabilities):
+            raise InputError(f"{where} computes something else once it is saved and loaded; keep its state in weights")
+    except InputError:
+        raise
+    except Exception as error:  # a user's code can raise anything
+        raise InputError(f"architecture: {describe_error(path, error)}") from None
+    return model
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,41 +1,50 @@
 """The network of K. Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024."""
 
+from typing import Literal
+
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from ablation.settings.specs import ModelSpec
 from ablation.training.layers import FastConv2D, FusedBatchNormalization
 
 SAMPLE = 5000  # images that are enough to know the mean, the spread and the covariance of patches
 
 
-def build(spec: ModelSpec, images: np.ndarray, classes: int) -> keras.Model:
+def build(
+    input_shape: tuple[int, int, int],
+    classes: int,
+    images: np.ndarray,
+    *,
+    channels: tuple[int, int, int] = (64, 256, 256),
+    first_layer: Literal["patch_whitening", "learned"] = "patch_whitening",
+) -> keras.Model:
     """Return the model of the paper's section 3, not compiled.
 
-    Channels scaled to mean 0 and variance 1; 2x2 convolutions of 24 filters, which whiten patches and
-    are not trained where spec.first_layer is "patch_whitening", or are learned; three
+    Channels scaled to mean 0 and variance 1; 2x2 convolutions of 24 filters (of gray images 8), which whiten patches
+    and are not trained where first_layer is "patch_whitening", or are learned; three
     blocks of two 3x3 convolutions, the first pooled, each followed by BatchNorm (momentum 0.6, no scale) and
     GELU; a global max-pool, and a softmax of a ninth of the logits. Filters of a block start as the identity
     as far as there are input channels, all others uniform in +-1 / sqrt(fan-in). What differs from the paper: GELU in
     its sigmoid form, and BatchNorm's epsilon of 1e-5, the least that cuDNN takes.
 
-    images: (n, height, width, 3) float32, of which the first SAMPLE decide the scale and the whitening.
+    images: (n, height, width, channels) float32, of which the first SAMPLE decide the scale and the whitening.
     """
     sample = images[:SAMPLE]
     scale = layers.Normalization(
         mean=sample.mean((0, 1, 2), dtype=np.float64), variance=sample.var((0, 1, 2), dtype=np.float64), dtype="float32"
     )
     uniform = keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
-    model = keras.Sequential([keras.Input(images.shape[1:]), scale])
-    if spec.first_layer == "patch_whitening":
-        model.add(PatchWhitening(24, 2, dtype="float32"))  # it magnifies what bfloat16 rounds
+    model = keras.Sequential([keras.Input(input_shape), scale])
+    filters = 2 * 4 * input_shape[-1]  # a pair for every value of a patch
+    if first_layer == "patch_whitening":
+        model.add(PatchWhitening(filters, 2, dtype="float32"))  # it magnifies what bfloat16 rounds
         model.layers[-1].kernel.assign(whitening_kernel(scale(sample).numpy()))
     else:
-        model.add(FastConv2D(24, 2, kernel_initializer=uniform))
+        model.add(FastConv2D(filters, 2, kernel_initializer=uniform))
     model.add(SigmoidGelu())
-    for width in spec.channels:
+    for width in channels:
         for pool in (True, False):
             in_channels = model.output_shape[-1]
             model.add(FastConv2D(width, 3, padding="same", use_bias=False, kernel_initializer=uniform))
@@ -105,15 +114,18 @@ def _gelu_gradient(x, upstream):
 
 
 def whitening_kernel(images: np.ndarray) -> np.ndarray:
-    """Return the (2, 2, 3, 24) float32 kernel whose outputs on 2x2 patches of the images are white, of both signs.
+    """Return the (2, 2, c, 8 c) float32 kernel whose outputs on 2x2 patches of the images are white, of both signs.
 
-    images: (n, height, width, 3) float32, centered. Eigenvectors of the patches' covariance over the roots of its
+    images: (n, height, width, c) float32, centered. Eigenvectors of the patches' covariance over the roots of its
     eigenvalues plus 5e-4, the directions of most variance first, and their negatives.
     """
-    pixels = [images[:, y : y - 1 or None, x : x - 1 or None].reshape(-1, 3) for y in (0, 1) for x in (0, 1)]
+    channels = images.shape[-1]
+    pixels = [images[:, y : y - 1 or None, x : x - 1 or None].reshape(-1, channels) for y in (0, 1) for x in (0, 1)]
     covariance = np.block([[row.T @ column for column in pixels] for row in pixels]) / len(pixels[0])
     eigenvalues, eigenvectors = np.linalg.eigh(covariance)
-    filters = (eigenvectors / np.sqrt(eigenvalues + 5e-4))[:, ::-1].reshape(2, 2, 3, 12)  # the largest first
+    filters = (eigenvectors / np.sqrt(eigenvalues + 5e-4))[:, ::-1].reshape(
+        2, 2, channels, 4 * channels
+    )  # the largest first
     return np.concatenate([filters, -filters], axis=-1).astype(np.float32)
 
 

@@ -2,6 +2,7 @@
 
 import keras
 
+from ablation.settings import specs
 from ablation.settings.specs import ModelSpec
 from ablation.training.dispatch import import_choice
 
@@ -11,5 +12,6 @@ def build_optimizer(spec: ModelSpec, steps: int) -> keras.optimizers.Optimizer:
 
     Raises InputError for an optimizer or a schedule that there is not.
     """
-    schedule = import_choice("ablation.training.schedules", "schedule", spec.schedule).build(spec, steps)
-    return import_choice(__name__, "optimizer", spec.optimizer).build(spec, schedule)
+    schedule_module, optimizer_module = specs.recipe_modules(spec.settings)
+    schedule = import_choice("ablation.training.schedules", "schedule", schedule_module).build(spec, steps)
+    return import_choice(__name__, "optimizer", optimizer_module).build(spec, schedule)

@@ -1,0 +1,54 @@
+"""Keras's own optimizers and learning-rate schedules as settings: names and arguments, known without Keras."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+TABLE = Path(__file__).with_name("keras.json")  # written by docs/keras_table.py
+FROM_TRAINING = {"decay_steps", "first_decay_steps"}  # by default the steps of the whole training
+
+
+@cache
+def keras_recipes() -> dict[str, dict]:
+    """Return Keras's optimizers and schedules, below "optimizer" and "schedule", by name.
+
+    Each has the name of its "class" and, by name, the rules of its "arguments" as a JSON schema has them.
+    """
+    return json.loads(TABLE.read_text(encoding="utf-8"))
+
+
+def recipe_rule(setting: str, value: Any, ours: dict) -> dict:
+    """Return the rule of an optimizer or a schedule.
+
+    setting: "optimizer" or "schedule"; value: as the config has it, whose name decides which arguments there are;
+    ours: the schema's rule. A mapping is always Keras's; a text is Keras's where `ours` has no such name.
+    """
+    known, described = keras_recipes()[setting], {key: ours[key] for key in ("description", "default")}
+    if not isinstance(value, dict):
+        return described | {"enum": [*ours["enum"], *(name for name in known if name not in ours["enum"])]}
+    rule = described | {"type": "object", "required": ["name"], "properties": {"name": {"enum": list(known)}}}
+    if not isinstance(value.get("name"), str) or value["name"] not in known:
+        return rule
+    rules = known[value["name"]]["arguments"]
+    for name, argument in rules.items():
+        optional = {"type": [argument["type"], "null"]} if argument.get("default", ...) is None else {}
+        rule["properties"][name] = {key: entry for key, entry in argument.items() if key != "default"} | optional
+    return rule | {"required": ["name", *required_arguments(setting, value["name"])], "additionalProperties": False}
+
+
+def required_arguments(setting: str, name: str) -> list[str]:
+    """Return the arguments that one of Keras's optimizers or schedules needs; none of one that is ours."""
+    rules = keras_recipes()[setting].get(name, {"arguments": {}})["arguments"]
+    return [key for key, rule in rules.items() if "default" not in rule and key not in FROM_TRAINING]
+
+
+def settled(setting: str, value: Any, ours: dict) -> Any:
+    """Return a checked optimizer or schedule in the one form that it has: ours by name, Keras's as a mapping.
+
+    Arguments with Keras's default are left out, so that naming them changes nothing.
+    """
+    if isinstance(value, str):
+        return value if value in ours["enum"] else {"name": value}
+    rules = keras_recipes()[setting][value["name"]]["arguments"]
+    return {key: entry for key, entry in value.items() if key == "name" or entry != rules[key].get("default", ...)}
