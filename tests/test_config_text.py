@@ -68,6 +68,7 @@ def test_what_is_no_config_has_file_and_line(places_of, content, message):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("loader", [yaml.SafeLoader, text.LOADER])
 @pytest.mark.parametrize(
     "content",
     [
@@ -79,8 +80,9 @@ def test_what_is_no_config_has_file_and_line(places_of, content, message):
         "a:\r\n  b: 1\r\nc: 2\r\n",
     ],
 )
-def test_what_snakemake_reads_is_read(places_of, content):
-    """And has a place for everything that Snakemake has a value for."""
+def test_what_snakemake_reads_is_read(places_of, monkeypatch, content, loader):
+    """And has a place for everything that Snakemake has a value for; with libyaml and without."""
+    monkeypatch.setattr(text, "LOADER", loader)
     places = places_of(content)
 
     def ways(value, way=()):
@@ -89,6 +91,11 @@ def test_what_snakemake_reads_is_read(places_of, content):
 
     assert set(places) == ways(load_configfile("config.yaml"))
     assert all(place.where.startswith("config.yaml, line ") for place in places.values())
+
+
+def test_own_keys_override_merged_ones_wherever_they_stand(places_of):
+    places = places_of("a: &a {b: 1}\nc:\n  b: 2\n  <<: *a\n")
+    assert places["c", "b"] == text.Place("config.yaml, line 3", "2")
 
 
 def test_a_folder_or_a_file_of_somebody_else_is_named(tmp_path, monkeypatch):

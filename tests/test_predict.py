@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -69,7 +70,8 @@ def make_runs(results, schema, classes=CLASSES, size=(16, 20), models=("raw", "z
             "code": code_of("ablation.training.evaluate", network),
             "seed": 1,
         }
-        evaluate_run(paths[data], training, evaluation, results / "runs" / name / "seed1", threads=1)
+        run = results / "runs" / name / "seed1"
+        evaluate_run(paths[data], training, evaluation, run, architecture="cifar10_cnn", threads=1)
     return x_test
 
 
@@ -147,16 +149,20 @@ def test_a_whitening_is_fitted_once_and_serves_without_the_whitened_images(resul
 @pytest.mark.parametrize(
     ("gone", "message"),
     [
-        ("data/*/images.npz", "images.npz: no such file, and it has the names of the classes, and the whitening"),
-        ("runs/zca/seed1/model.keras", "model.keras: no such file; `snakemake --cores 1 "),
+        ("data/*/images.npz", "has the names of the classes, and the whitening .*; `snakemake --cores 1 results/data/"),
+        (
+            "runs/zca/seed1/model.keras",
+            "model.keras: no such file; `snakemake --cores 1 results/runs/zca/seed1/model.keras`",
+        ),
         ("runs/zca/seed1/metrics.json", "seed1: has no metrics.json; name the folder of a run"),
     ],
 )
-def test_a_file_that_is_gone_is_named_and_how_to_make_it_again(results, trained, gone, message):
+def test_a_file_that_is_gone_is_named_and_how_to_make_it_again(results, trained, monkeypatch, gone, message):
     (path,) = results.glob(gone)
     path.unlink()
+    monkeypatch.chdir(results.parent)
     with pytest.raises(InputError, match=message) as error:
-        predict([results / "runs/zca/seed1"], [trained / "pictures"])
+        predict([Path("results/runs/zca/seed1")], [trained / "pictures"])
     assert "\n" not in str(error.value)
 
 

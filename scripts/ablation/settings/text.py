@@ -90,7 +90,7 @@ def check_targets(targets: Iterable[str], known: Iterable[str]) -> None:
 def _parse(file: str | Path) -> yaml.MappingNode:
     """Return the mapping that a file is, as nodes that know their lines."""
     try:
-        text = Path(file).read_text(encoding="utf-8-sig")
+        text = Path(file).read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise InputError(f"{file}: is not encoded in UTF-8; save it so") from None
     except OSError as error:  # a folder, or not permitted

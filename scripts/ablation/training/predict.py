@@ -3,6 +3,7 @@
 import csv
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -121,7 +122,7 @@ def load_run(folder: Path) -> Run:
 
     if not (folder / "metrics.json").exists():
         raise InputError(f"{folder}: has no metrics.json; name the folder of a run, as in results/runs/model7/seed1")
-    metrics, training = files.read_json(folder / "metrics.json"), files.read_json(folder / "training.json")
+    metrics, training = (files.read_record(folder / name) for name in ("metrics.json", "training.json"))
     made_from, data = metrics["made_from"], training["made_from"]["data"]
     path = folder / "model.keras"
     if not path.exists():
@@ -129,7 +130,7 @@ def load_run(folder: Path) -> Run:
     if files.file_digest(path) != metrics["model_digest"]:
         raise InputError(f"{path}: does not match the digest in metrics.json; delete {folder} and run again")
     is_whitened = metrics["spec"]["input"] == "zca"
-    store = folder.absolute().parents[2] / "data"
+    store = Path(os.path.relpath(folder.absolute().parents[2] / "data"))  # as Snakemake calls it
     source = store / key_of(data["images"] if is_whitened else data) / "images.npz"
     if not source.exists():
         why = "has the names of the classes" + (", and the whitening is fitted on it" if is_whitened else "")
@@ -150,7 +151,7 @@ def load_run(folder: Path) -> Run:
 
 
 def _remedy(path: Path) -> str:
-    return f"`snakemake --cores 1 {path}`, with the config of the study, makes it again"
+    return f"`snakemake --cores 1 {shlex.quote(str(path))}`, with the config of the study, makes it again"
 
 
 def _whitening(source: Path, made_from: dict, kept: Path) -> whitening.ZCA:
