@@ -17,7 +17,6 @@ from ablation.settings import check, specs
 RESULTS = Path(workflow.pathvars.apply(workflow.modifier.path_modifier.modify("<results>")))
 RULE_NAME = workflow.modifier.modify_rulename  # adds the prefix of a module
 TRIGGER = folder.trigger(Path(".snakemake").absolute())  # a module's prefix is for relative paths
-FIGURES, TABLES = catalogue(), ["accuracy", "comparisons"]
 try:
     config = text.as_written(config, PLACES, specs.load_schema())
     config = check.validate_and_fill(config, specs.load_schema())
@@ -26,6 +25,7 @@ try:
 except InputError as error:
     sys.exit(f"config error: {text.located(error, PLACES)}")
 
+FIGURES, TABLES = catalogue(config["report_on"]), ["accuracy", "comparisons"]
 ALL_FIGURES = expand("<results>/figures/{name}.png", name=OUTPUTS.figures)
 
 if workflow.is_main_process:
@@ -39,7 +39,8 @@ if workflow.is_main_process:
 
 wildcard_constraints:
     key="|".join(sorted(set(PLAN.training_keys.values()))),
-    model="|".join(PLAN.trainings),
+    model="|".join(PLAN.trainings).replace(".", "[.]"),
+    family="|".join(config["families"]).replace(".", "[.]"),
     seed="|".join(map(str, config["seeds"])),
 
 
@@ -119,20 +120,19 @@ def inputs_of_figure(name):
     """Return a function to what a figure is drawn from, as `planned`."""
 
     def of_wildcards(wildcards):
-        stem = f"{name}_{wildcards.model}" if FIGURES[name].scope == "model" else name
+        stem = "_".join([name, *wildcards])
         path = f"figures/{stem}.png"
         results = {
-            "study": lambda: expand("<results>/report/{name}.csv", name=TABLES),
             "model": lambda: runs_of(wildcards.model, config["baseline"]),
             "whitening": lambda: f"<results>/{PLAN.whitened_path}",
-        }
+        }.get(FIGURES[name].scope, lambda: expand("<results>/report/{name}.csv", name=TABLES))
         return planned(
             bears(RESULTS / path, OUTPUTS.figures[stem]),
             f"plot_{name}",
             [path],
             study="<results>/report/study.json",
             images=f"<results>/{PLAN.images_path}",
-            results=results[FIGURES[name].scope](),
+            results=results(),
         )
 
     return of_wildcards

@@ -80,7 +80,7 @@ rule compare:
 
 
 for figure, facts in FIGURES.items():
-    of_model = "_{model}" if facts.scope == "model" else ""
+    of = f"_{{{facts.scope}}}" if facts.scope in ("model", "family") else ""
 
     rule:
         name:
@@ -89,15 +89,15 @@ for figure, facts in FIGURES.items():
             unpack(inputs_of_figure(figure)),
         output:
             report(
-                f"<results>/figures/{figure}{of_model}.png",
+                f"<results>/figures/{figure}{of}.png",
                 caption="report/figure.rst",
                 category=facts.category,
-                labels={"figure": facts.title, "model": of_model.lstrip("_")},
+                labels={"figure": facts.title, "model": of.lstrip("_")},
             ),
         log:
-            f"<logs>/plot/{figure}{of_model}.log",
+            f"<logs>/plot/{figure}{of}.log",
         benchmark:
-            f"<benchmarks>/plot/{figure}{of_model}.tsv"
+            f"<benchmarks>/plot/{figure}{of}.tsv"
         localrule: True
         conda:
             "../envs/report.yaml"
@@ -109,10 +109,10 @@ for figure, facts in FIGURES.items():
             program=f"{SCRIPTS}/plot.py",
             figure=figure,
             caption=facts.caption,
-            model=lambda wildcards: f"--model {wildcards.model}" if wildcards else "",
+            of=lambda wildcards: f"--of {wildcards[0]}" if wildcards else "",
         shell:
             "exec python {params.program:q} --study {input.study:q} --figure {params.figure}"
-            " {params.model} --output {output:q} > {log:q} 2>&1"
+            " {params.of} --output {output:q} > {log:q} 2>&1"
 
 
 rule report:

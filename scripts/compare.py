@@ -25,6 +25,7 @@ def main() -> None:
         accuracies.to_csv(temporary, index=False)
     styled = texts.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis="columns")
     files.write_text(arguments.latex, styled.to_latex(hrules=True))
+    study.log_look()
     # Last, as the one of the four that bears the key, and digests of what figures and report are made from.
     digests = f"{files.file_digest(arguments.accuracy)}, {files.file_digest(arguments.comparisons)}"
     end = f"<!-- made from {key}, with {digests} -->"

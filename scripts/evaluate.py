@@ -1,4 +1,4 @@
-"""Evaluate a trained model on the test images, once: predictions.npz and metrics.json."""
+"""Evaluate a trained model once, on test or validation images: predictions.npz and metrics.json."""
 
 import argparse
 import json

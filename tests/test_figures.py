@@ -28,9 +28,12 @@ def study_of(histories):
     return SimpleNamespace(models=list(histories), histories=histories.get)
 
 
-def study_of_table(accuracies, seeds=5):
-    metrics, comparisons, table = a_study(accuracies, range(1, seeds + 1))
+def study_of_table(accuracies, seeds=5, families=None, **changes):
+    compared = {name: (family["of"], family["compared"]) for name, family in (families or {}).items()}
+    metrics, comparisons, table = a_study(accuracies, range(1, seeds + 1), families=compared, **changes)
     return SimpleNamespace(
+        report_on=changes.get("report_on", "test"),
+        facts={"families": families},
         models=list(accuracies),
         metrics_of=lambda model: [run for run in metrics if run["model"] == model],
         comparisons=comparisons,
@@ -64,9 +67,10 @@ def test_the_catalogue_has_every_figure_in_the_order_of_the_page():
     for name, figure in figures.catalogue().items():
         scopes.setdefault(figure.scope, []).append(name)
         assert figure.title and figure.caption.endswith(".") and not figure.alt.endswith(".")
-        assert ("{model}" in figure.alt) == (figure.scope == "model")
+        assert ("{model}" in figure.alt) == (figure.scope in ("model", "family"))
     assert scopes == {
         "study": ["accuracies", "differences", "curves", "classes", "calibration", "cost"],
+        "family": ["ablation", "grid"],
         "model": ["loss", "accuracy", "confusion", "mistakes"],
         "whitening": ["whitening", "filters", "eigenvalues"],
     }
@@ -145,7 +149,7 @@ def test_cost_is_in_minutes_and_millions_and_bars_are_for_new_images():
             (point, _, (bar,)) = axes.containers[number]
             if axes is minutes or number == 0:
                 assert point.get_xdata() == pytest.approx([x])
-            assert point.get_ydata() == pytest.approx([100 * row.test_accuracy])
+            assert point.get_ydata() == pytest.approx([100 * row.accuracy])
             ends = bar.get_segments()[0][:, 1]
             assert ends == pytest.approx([100 * row.population_low, 100 * row.population_high])
 
@@ -157,6 +161,71 @@ def test_the_points_of_equal_models_stay_clear_of_the_edge_of_the_cost_plot():
         assert axes.get_xlim()[0] == 0 and axes.get_xlim()[1] > 1.03 * axes.dataLim.x1
         places = [container[0].get_xdata()[0] for container in axes.containers]
         assert len(set(places)) == 3
+
+
+def test_chance_is_drawn_where_it_is_in_sight():
+    near = figures.draw("accuracies", study_of_table(ACCURACIES, chance=0.7)).axes[0]
+    assert [70.0, 70.0] in [list(line.get_xdata()) for line in near.get_lines()]
+    far = figures.draw("accuracies", study_of_table(ACCURACIES)).axes[0]
+    assert far.get_xlabel() == "test accuracy, % (chance: 10.0)"
+    assert far.get_xlim()[0] > 60
+    assert [10.0, 10.0] not in [list(line.get_xdata()) for line in far.get_lines()]
+
+
+def a_family(kind, rows, of="a", **labels):
+    return {
+        "f": {"kind": kind, "of": of, "rows": rows, "labels": labels, "compared": [row for row in rows if row != of]}
+    }
+
+
+def test_an_ablation_shows_differences_the_largest_loss_first():
+    rows = {"a": {"flip": "none"}, "c": {"decay": 1e-4}}
+    study = study_of_table(ACCURACIES, families=a_family("ablate", rows, "b", a="flip none", c="decay 0.0001"))
+    (axes,) = figures.draw("ablation", study, "f").axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["flip none", "decay 0.0001"]  # upwards
+    assert texts(axes) == ["−10.0  worse", "−10.2  worse"]
+    marks = [line.get_xdata()[0] for line in axes.get_lines() if line.get_marker() == "|"]
+    assert marks == pytest.approx([-10, -10.2])
+    assert axes.get_xlabel() == "test accuracy minus that of b, points"
+
+
+def test_a_grid_of_one_number_is_a_line_over_it():
+    rows = {"a": {"learning_rate": 0.3}, "b": {"learning_rate": 0.01}, "c": {"learning_rate": 0.1}}
+    study = study_of_table(ACCURACIES, families=a_family("grid", rows), report_on="validation")
+    (axes,) = figures.draw("grid", study, "f").axes
+    mean = next(line for line in axes.get_lines() if line.get_color() == "black")
+    assert mean.get_xdata().tolist() == [0.01, 0.1, 0.3]
+    assert mean.get_ydata() == pytest.approx([82, 71.8, 72])
+    assert axes.get_xscale() == "log"
+    assert axes.get_ylabel() == "validation accuracy, %"
+
+
+def test_a_grid_of_two_settings_is_a_matrix():
+    rows = {
+        "a": {"dropout": [0.0, 0.5], "epochs": 5},
+        "b": {"dropout": [0.0, 0.5], "epochs": 9},
+        "c": {"dropout": [0.1, 0.5], "epochs": 5},
+    }
+    study = study_of_table(ACCURACIES, families=a_family("grid", rows))
+    axes, _ = figures.draw("grid", study, "f").axes
+    assert texts(axes) == ["72.0", "82.0*", "71.8"]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("epochs", "dropout")
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["0.0, 0.5", "0.1, 0.5"]
+
+
+@pytest.mark.parametrize("rows", [{"b": {"flip": "random"}}, {"b": {"optimizer": "sgd", "momentum": 0.5}, "c": {}}])
+def test_any_other_grid_shows_differences(rows):
+    study = study_of_table(ACCURACIES, families=a_family("grid", rows, b="B", c="C"))
+    (axes,) = figures.draw("grid", study, "f").axes
+    assert "points" in axes.get_xlabel()
+
+
+def test_families_of_one_seed_have_figures(tmp_path):
+    rows = {"b": {"epochs": 5}, "c": {"epochs": 9}}
+    study = study_of_table(ACCURACIES, 1, families=a_family("grid", rows, b="B", c="C"))
+    for name in ("ablation", "grid"):
+        figures.save(figures.draw(name, study, "f"), tmp_path / f"{name}.png", "key")
+    assert texts(figures.draw("ablation", study, "f").axes[0]) == ["+10.0  too few seeds", "−1.0  too few seeds"]
 
 
 def test_pairwise_differences():

@@ -70,6 +70,7 @@ TRAINED_ALIKE = {
     "a description": {"models": {"a": {"description": "x"}}},
     "other models": {"models": {"z": {"epochs": 3}, "a": {}}},
     "seeds": {"seeds": [3]},
+    "the images that the study reports on": {"report_on": "validation"},
 }
 
 
@@ -85,6 +86,7 @@ def test_what_decides_an_evaluation_is_in_its_key(schema, tmp_path):
     assert len(set(every)) == len(every)
     for change in (
         {"limits": {"test_images": 30}},
+        {"report_on": "validation"},
         {"models": CONFIG["models"] | {"a": {"test_time_augmentation": "flip"}}},
         {"models": CONFIG["models"] | {"a": {"dropout": [0, 0, 0]}}},
     ):

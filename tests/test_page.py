@@ -38,13 +38,20 @@ FACTS = {
     "limits": {},
     "published": "a paper",
     "config": "seeds: [1]\n",
+    "report_on": "test",
+    "families": {},
 }
 
 
-def render(accuracies=ACCURACIES, seeds=5, averaged=(), of_run=None, whitening_warning=None, **changes):
+def render(
+    accuracies=ACCURACIES, seeds=5, averaged=(), of_run=None, chance=0.1, looks=None, whitening_warning=None, **changes
+):
     facts = FACTS | {"models": {model: {"description": f"the {model} one"} for model in accuracies}} | changes
     published = facts["published"] is not None
-    metrics, comparisons, table = a_study(accuracies, range(1, seeds + 1), averaged, published)
+    compared = {name: (family["of"], family["compared"]) for name, family in facts["families"].items()}
+    metrics, comparisons, table = a_study(
+        accuracies, range(1, seeds + 1), averaged, published, facts["report_on"], chance, compared
+    )
     metrics = [
         run | PROVENANCE | {"weights_digest": f"{run['model']} {run['seed']}"} | (of_run or {}) for run in metrics
     ]
@@ -52,6 +59,8 @@ def render(accuracies=ACCURACIES, seeds=5, averaged=(), of_run=None, whitening_w
         facts=facts,
         seeds=list(range(1, seeds + 1)),
         baseline="a",
+        report_on=facts["report_on"],
+        looks=looks or {},
         accuracies=table,
         comparisons=comparisons,
         metrics=metrics,
@@ -59,7 +68,8 @@ def render(accuracies=ACCURACIES, seeds=5, averaged=(), of_run=None, whitening_w
     )
     names = []
     for name, figure in figures.catalogue().items():
-        names += [f"{name}_{model}" for model in accuracies] if figure.scope == "model" else [name]
+        of = figures.names(name, facts)
+        names += [f"{name}_{one}" for one in of] if figure.scope in ("model", "family") else [name]
     return page.render(TEMPLATE, study, {name: b"\x89PNG " + name.encode() for name in names}, "0123456789abcdef")
 
 
@@ -84,6 +94,7 @@ def test_cells_of_the_table_by_hand():
     assert headings == [
         "model",
         "test accuracy, %",
+        "validation accuracy, last epoch, %",
         "95% interval, new images, %",
         "minus baseline, points",
         "on these images",
@@ -95,14 +106,15 @@ def test_cells_of_the_table_by_hand():
         "epochs",
         "training time",
     ]
+    assert [rows[model][1] for model in "abc"] == ["70.00", "80.00", "–"]
     *_, loss, published, difference, parameters, epochs, time = rows["a"]
     assert rows["a"][0] == "72.00 ± 1.58"
-    assert rows["a"][2:5] == ["baseline", "", ""]
+    assert rows["a"][3:6] == ["baseline", "", ""]
     assert (loss, published, difference) == ("0.2800", "75.00 loss 0.5000", "−3.00")
     assert (parameters, epochs, time) == ("10,000", "2", "0:01:00")
-    assert rows["b"][2].startswith("+10.00 +")
-    assert rows["b"][3:5] == ["better", "better"]
-    assert rows["b"][6:8] == ["–", "–"]
+    assert rows["b"][3].startswith("+10.00 +")
+    assert rows["b"][4:6] == ["better", "better"]
+    assert rows["b"][7:9] == ["–", "–"]
     assert rows_of(render(seeds=1))[1]["a"][0] == "70.00"
 
 
@@ -147,8 +159,8 @@ def test_test_time_augmentation_is_shown_with_the_accuracy_without_it():
     assert "ithout test-time augmentation" not in render()
     html = render(averaged=["b"])
     headings, rows = rows_of(html)
-    assert headings[2] == "without test-time augmentation, %"
-    assert {model: cells[1] for model, cells in rows.items()} == {"b": "81.00", "a": "72.00", "c": "71.80"}
+    assert headings[3] == "without test-time augmentation, %"
+    assert {model: cells[2] for model, cells in rows.items()} == {"b": "81.00", "a": "72.00", "c": "71.80"}
     assert "several views of it\n(flip)" in html
 
 
@@ -181,8 +193,8 @@ def test_what_the_whitening_saw_is_said():
     assert "without the validation images" in render(fit_on="train")
 
 
-def sentences(accuracies, seeds=5):
-    _, comparisons, table = a_study(accuracies, range(1, seeds + 1))
+def sentences(accuracies, seeds=5, **changes):
+    _, comparisons, table = a_study(accuracies, range(1, seeds + 1), **changes)
     return page.summary(table, comparisons, "a", 1000)
 
 
@@ -228,6 +240,75 @@ def test_a_summary_of_one_seed():
     html = render(seeds=1)
     assert "It says nothing about other" in html
     assert "too few seeds" in html
+
+
+NEAR_CHANCE = {
+    "a": [0.1, 0.101, 0.099, 0.1, 0.1],
+    "b": [0.09, 0.091, 0.089, 0.09, 0.09],
+    "c": [0.1, 0.1, 0.1, 0.1, 0.1],
+}
+
+
+@pytest.mark.parametrize("seeds", [1, 5])
+def test_models_that_are_all_at_chance_are_not_ranked(seeds):
+    (only,) = sentences(NEAR_CHANCE, seeds)
+    assert only.startswith("No model is shown to be above chance level (10.00%), the accuracy of always")
+    assert "they classify 9.00 to 10.00% of 1,000 test images correctly. Their differences rank nothing." in only
+    html = render(NEAR_CHANCE, seeds)
+    assert "Better" not in html and "at chance" in html
+    assert ("both at chance" in html) == (seeds == 5)
+
+
+def test_some_models_at_chance_are_named():
+    assert sentences(ACCURACIES | {"c": NEAR_CHANCE["c"]})[1] == "At chance level (10.00%): c."
+
+
+FAMILY = {
+    "title": "The <parts>",
+    "description": "One at a time.",
+    "kind": "ablate",
+    "of": "b",
+    "rows": {"a": {"flip": "none"}, "c": {"decay": 1e-4}},
+    "labels": {"a": "flip none", "c": "decay 0.0001"},
+    "compared": ["a", "c"],
+    "left_out": ["channels can't be put back by itself: it isn't"],
+}
+
+
+def test_a_family_has_a_heading_words_a_figure_and_its_comparisons():
+    html = render(families={"parts": FAMILY, "rates": FAMILY | {"kind": "grid", "title": "Rates", "compared": ["a"]}})
+    section = html[html.index('<h3 id="family-parts">') : html.index('<h3 id="family-rates">')]
+    assert "The &lt;parts&gt;" in section
+    assert "Worse than b: a (−10.00 points) and c (−10.20 points)." in section
+    assert "Without a row: channels can&#39;t be put back by itself: it isn&#39;t." in section
+    assert 'alt="Differences of accuracy without each ingredient of parts' in section
+    assert "The 2 comparisons with b" in section
+    assert section.count('<tr id="of-parts-') == 2
+    rates = html[html.index('<h3 id="family-rates">') : html.index('<h2 id="settings">')]
+    assert 'alt="Test accuracy over the settings of the grid rates"' in rates
+    assert "ingredient" not in rates
+    assert "1 of them is b itself, trained once and compared with nothing." in rates
+    assert "corrected (Holm) over the comparisons of its own table" in html
+    assert 'href="#families"' not in render()
+
+
+def test_a_report_on_validation_images_says_so_everywhere():
+    html = render(report_on="validation", looks={"validation": {"x": "a", "y": "b"}})
+    assert "no test image was read" in html
+    assert "Validation accuracy. A point is a seed" in html
+    headings, _ = rows_of(html)
+    assert headings[1:3] == ["validation accuracy, %", "95% interval, new images, %"]
+    assert "of 100 validation images (mean of 5 seeds" in html
+    assert "2 on validation images,\nnone on test images" in html
+    assert "are among\nthose that it is fitted on (their pixels, not their labels)" in html
+    assert "<dt>Test images</dt><dd>not read</dd>" in html
+    for fit in ({"fit_on": "train"}, {"inputs": ["raw"]}):
+        assert "those that it is fitted on" not in render(report_on="validation", **fit)
+    leaked = ("test accuracy, %", "test loss", "Test accuracy", "these test images", "2e")
+    assert [words for words in leaked if words in html] == []
+    assert "7 on validation images,\n3 on test images" in render(
+        looks={"validation": dict.fromkeys("1234567", "a"), "test": dict.fromkeys("123", "a")}
+    )
 
 
 def test_a_revision_that_does_not_reproduce_is_said():

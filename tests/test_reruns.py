@@ -69,6 +69,8 @@ CONFIG = [
     ("another dataset", {"dataset": {"shuffle_seed": 1}}, BELOW_DATA),
     ("limits.train_images", {"limits": {"train_images": 500}}, BELOW_WHITENING),
     ("limits.test_images", {"limits": {"test_images": 200}}, evaluations() | plots() | REPORT),
+    ("report_on", {"report_on": "validation"}, evaluations() | plots() | REPORT | WHITENING_PLOTS),
+    ("a family added", {"models": {"parts": {"grid": {"of": "model5", "decay": [0]}}}}, rows_of("model5-decay-0") | {"plot_grid parts"}),
     ("a title", {"title": "Another"}, {"study", "report"}),
     ("a description", {"models": {"model5": {"description": "Another"}}}, {"study", "report"}),
     ("a published figure", {"published": {"source": "x", "models": {"model2": {"accuracy": 0.5}}}}, REPORT),

@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ablation.report.statistics import SeedScores, comparisons, holm, seeds_needed, summarize_accuracy
+from ablation.report.statistics import (
+    SeedScores,
+    at_chance,
+    chance_level,
+    comparisons,
+    holm,
+    seeds_needed,
+    summarize_accuracy,
+)
 
 SEEDS, SEED_DEVIATION, IMAGE_DEVIATION = 5, 0.02, 1.5  # deviations on the scale of the probit model
 
@@ -78,7 +86,7 @@ def test_intervals_on_these_images_are_students_and_welchs():
     one = summarize_accuracy(runs_with(A))
     expected = stats.ttest_1samp(A, 0).confidence_interval()
     assert (one["low"], one["high"]) == (pytest.approx(expected.low), pytest.approx(expected.high))
-    assert one["test_accuracy_sd"] == pytest.approx(np.std(A, ddof=1))
+    assert one["accuracy_sd"] == pytest.approx(np.std(A, ddof=1))
 
 
 def test_prob_superiority_counts_pairs_and_half_the_ties():
@@ -115,7 +123,7 @@ def test_wilsons_interval_with_one_seed():
         pytest.approx(0.5313, abs=1e-4),
         pytest.approx(0.8881, abs=1e-4),
     )
-    assert np.isnan([one["low"], one["high"], one["test_accuracy_sd"]]).all()
+    assert np.isnan([one["low"], one["high"], one["accuracy_sd"]]).all()
 
 
 def test_p_is_the_larger_of_the_permutation_tests_and_welchs():
@@ -152,6 +160,43 @@ def test_holm_within_each_family():
         ordered = family.sort_values("p")
         steps = [p * (len(family) - rank) for rank, p in enumerate(ordered["p"])]
         np.testing.assert_allclose(ordered["p_holm"], np.minimum(np.maximum.accumulate(steps), 1))
+
+
+def test_a_family_is_corrected_for_its_own_comparisons():
+    """Two rows against m1, whatever the number of other models: the smallest p times two, the other as it is."""
+    rng = np.random.default_rng(3)
+    runs = {f"m{number}": runs_with(np.round(0.7 + 0.01 * rng.normal(size=6), 3)) for number in range(5)}
+    table = comparisons(runs, "m0", {"parts": ("m1", ["m3", "m2"]), "none": ("m1", [])})
+    assert list(table["family"].unique()) == ["baseline", "pairs", "parts"]
+    parts = table[table["family"] == "parts"].set_index("model")
+    assert list(parts.index) == ["m3", "m2"]
+    assert set(parts["reference"]) == {"m1"}
+    low, high = parts["p"].min(), parts["p"].max()
+    assert sorted(parts["p_holm"]) == pytest.approx([min(2 * low, 1), max(min(2 * low, 1), high)])
+    pair = table[(table["family"] == "pairs") & (table["model"] == "m2") & (table["reference"] == "m1")].iloc[0]
+    assert parts.loc["m2", "difference"] == pair["difference"]
+    assert parts.loc["m2", "p"] == pair["p"]
+    assert parts.loc["m2", "min_detectable_effect"] < pair["min_detectable_effect"]  # of two comparisons, not ten
+
+
+def test_chance_is_the_share_of_the_most_frequent_class():
+    assert chance_level(np.array([0, 1, 2, 1])) == 0.5
+    assert chance_level(np.repeat(np.arange(10), 7)) == 0.1
+
+
+def test_two_models_at_chance_are_not_told_apart():
+    """However sure it is that one answers a larger class than the other; but from a model above chance both are."""
+    alike = {name: runs_with([accuracy] * 6) for name, accuracy in (("a", 0.1), ("b", 0.09), ("c", 0.9))}
+    weak = at_chance(alike, 0.1)
+    assert weak == {"a", "b"}
+    table = comparisons(alike, "a", at_chance=weak)
+    b, c = (table[(table["family"] == "baseline") & (table["model"] == name)].iloc[0] for name in "bc")
+    assert b["p_holm"] < 0.05
+    assert (b["verdict"], b["population_verdict"]) == ("both at chance", "both at chance")
+    assert (c["verdict"], c["population_verdict"]) == ("better", "better")
+    assert comparisons(alike, "a").iloc[0]["verdict"] == "worse"
+    few = {name: runs_with([accuracy] * 2) for name, accuracy in (("a", 0.1), ("b", 0.09))}
+    assert comparisons(few, "a", at_chance=weak).iloc[0]["verdict"] == "too few seeds"
 
 
 def test_holm_by_hand():

@@ -34,7 +34,7 @@ def write_run(results, model, seed, predicted, labels=LABELS, **changes):
 def results(tmp_path):
     """Results of two models in an order that is not the alphabet's, with two seeds in an order that is not theirs."""
     study = {
-        "facts": {"models": {"b": {}, "a": {}}, "seeds": [2, 1], "baseline": "b"},
+        "facts": {"report_on": "test", "models": {"b": {}, "a": {}}, "seeds": [2, 1], "baseline": "b"},
         "evaluations": {model: {str(seed): f"key of {model} {seed}" for seed in (2, 1)} for model in "ba"},
     }
     files.write_json(tmp_path / "report/study.json", study)
@@ -59,9 +59,9 @@ def test_runs_by_model_in_the_order_of_the_config(results):
     assert [history["loss"].item() for history in study.histories("a")] == [2, 1]
 
 
-def test_other_test_images_are_refused(results):
+def test_other_images_are_refused(results):
     write_run(results, "a", 1, [0, 1], labels=[0, 2])
-    with pytest.raises(InputError, match=r"a/seed1/predictions\.npz: is of other test images"):
+    with pytest.raises(InputError, match=r"a/seed1/predictions\.npz: is of other images"):
         read(results).predictions("a")
 
 

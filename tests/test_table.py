@@ -15,18 +15,25 @@ ACCURACIES = {
     "c": [0.69, 0.72, 0.71, 0.74, 0.73],
 }
 MODELS = {
-    "a": {"differs": "", "epochs": 2, "published_loss": 0.5, "published_accuracy": 0.75},
-    "b": {"differs": "decay 0", "epochs": 3, "published_loss": None, "published_accuracy": None},
+    "a": {"differs": "", "epochs": 2, "published_loss": 0.5, "published_accuracy": 0.75, "val_accuracy": 0.7},
+    "b": {
+        "differs": "decay 0",
+        "epochs": 3,
+        "published_loss": None,
+        "published_accuracy": None,
+        "val_accuracy": 0.8,
+    },
     "c": {
         "differs": "batch_normalization before relu",
         "epochs": 2,
         "published_loss": None,
         "published_accuracy": None,
+        "val_accuracy": np.nan,
     },
 }
 
 
-def a_study(accuracies, seeds=SEEDS, averaged=(), published=True):
+def a_study(accuracies, seeds=SEEDS, averaged=(), published=True, report_on="test", chance=0.1, families=None):
     """Return (metrics, comparisons, table) of runs with these accuracies by model; the first is the baseline.
 
     averaged: models with test-time augmentation, which is worth a point. The seed n trains for 58 + n seconds.
@@ -36,20 +43,21 @@ def a_study(accuracies, seeds=SEEDS, averaged=(), published=True):
             "model": model,
             "seed": seed,
             "parameters": 10_000,
-            "test_loss": 1 - accuracy,
-            "test_accuracy": accuracy,
+            f"{report_on}_loss": 1 - accuracy,
+            f"{report_on}_accuracy": accuracy,
             "test_time_augmentation": "flip" if model in averaged else "none",
-            "test_accuracy_no_tta": accuracy - 0.01 * (model in averaged),
+            f"{report_on}_accuracy_no_tta": accuracy - 0.01 * (model in averaged),
             "seconds": 57.0 + seed,
         }
         for model, of_model in accuracies.items()
         for seed, accuracy in zip(seeds, of_model, strict=False)
     ]
     scores = {model: runs_with(of_model[: len(seeds)]) for model, of_model in accuracies.items()}
-    comparisons = statistics.comparisons(scores, next(iter(scores)))
+    weak = statistics.at_chance(scores, chance)
+    comparisons = statistics.comparisons(scores, next(iter(scores)), families, weak)
     none = {} if published else {"published_loss": None, "published_accuracy": None}
     models = {model: MODELS[model] | none for model in accuracies}
-    return metrics, comparisons, table.accuracy_table(metrics, models, scores, comparisons)
+    return metrics, comparisons, table.accuracy_table(metrics, models, scores, comparisons, report_on, chance)
 
 
 def test_means_over_seeds_best_first():
@@ -57,12 +65,12 @@ def test_means_over_seeds_best_first():
     assert list(result.columns) == [column.name for column in table.COLUMNS]
     assert list(result["model"]) == ["b", "a", "c"]
     rows = result.set_index("model")
-    assert rows.loc["a", "test_accuracy"] == pytest.approx(0.72)
-    assert rows.loc["a", "test_accuracy_sd"] == pytest.approx(np.std(ACCURACIES["a"], ddof=1))
+    assert rows.loc["a", "accuracy"] == pytest.approx(0.72)
+    assert rows.loc["a", "accuracy_sd"] == pytest.approx(np.std(ACCURACIES["a"], ddof=1))
     assert rows.loc["a", "published_difference"] == pytest.approx(-0.03)
     assert rows.loc["b", "changes"] == "decay 0"
     assert rows.loc["b", "epochs"] == 3
-    assert rows.loc["b", "test_loss"] == pytest.approx(0.18)
+    assert rows.loc["b", "loss"] == pytest.approx(0.18)
     assert rows.loc["b", "training_seconds"] == pytest.approx(60)  # 58 to 62
     assert rows.loc["b", "seeds"] == 5
     assert np.isnan(rows.loc["b", "published_difference"])
@@ -78,12 +86,27 @@ def test_verdicts_against_the_baseline_which_has_none():
     assert rows["verdict"].isna().tolist() == [False, True, False]
 
 
+def test_a_study_of_validation_images_says_so():
+    result = a_study(ACCURACIES, report_on="validation")[2]
+    assert set(result["images"]) == {"validation"}
+    assert "validation accuracy" not in table.features(result)  # the same again
+    assert "validation accuracy, %" in table.paper_table(result).columns
+    assert not any("test" in heading for heading in table.paper_table(result).columns)
+
+
+def test_a_model_that_is_not_above_chance_is_marked():
+    result = a_study({"a": ACCURACIES["a"], "b": [0.098, 0.1, 0.102, 0.1, 0.099]})[2]
+    assert result["chance_level"].tolist() == [0.1, 0.1]
+    texts = table.paper_table(result).set_index("model")["test accuracy, %"]
+    assert texts.to_dict() == {"a": "72.00 ± 1.58", "b": "9.98 ± 0.15 at chance"}
+
+
 def test_one_model_alone():
     _, comparisons, result = a_study({"a": ACCURACIES["a"]}, seeds=[1])
     assert comparisons.empty
-    assert np.isnan(result["test_accuracy_sd"].item())
+    assert np.isnan(result["accuracy_sd"].item())
     assert result["population_low"].item() < 0.70 < result["population_high"].item()
-    assert table.features(result) == {"", "published"}
+    assert table.features(result) == {"", "published", "validation accuracy"}
 
 
 def test_a_csv_is_read_back_as_it_was(tmp_path):
@@ -96,7 +119,7 @@ def test_a_csv_is_read_back_as_it_was(tmp_path):
     assert again["model"].tolist() == ["nan", "a", "c"]
     assert again["changes"].tolist() == ["1", "", "2"]
     assert again["verdict"].tolist() == ["better", "", "not distinguishable"]
-    assert again["test_accuracy"].tolist() == pytest.approx(result["test_accuracy"].tolist())
+    assert again["accuracy"].tolist() == pytest.approx(result["accuracy"].tolist())
 
 
 def test_texts_for_a_paper():

@@ -54,7 +54,7 @@ def test_a_run_leaves_the_files_that_the_readme_names(study):
         assert zca["x_train"].dtype == np.float32
     table = pd.read_csv(study.results / "report/accuracy.csv")
     assert sorted(table["model"]) == MODELS
-    assert table["test_accuracy"].is_monotonic_decreasing
+    assert table["accuracy"].is_monotonic_decreasing
     html = (study.results / "report/index.html").read_text()
     assert html.count('<tr id="row-') == 7
     comparisons = pd.read_csv(study.results / "report/comparisons.csv")

@@ -80,6 +80,8 @@ class Plan:
                 "code": code_of("ablation.training.evaluate", *network["modules"]),
                 **network["own"],
             }
+            if config["report_on"] == "validation":
+                evaluation |= {"report_on": "validation", "test_images": None}
             self.evaluations[name] = {seed: evaluation | {"seed": seed} for seed in config["seeds"]}
 
     def _network(self, model: str) -> dict[str, Any]:

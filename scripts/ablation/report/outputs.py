@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ablation import files
 from ablation.keys import code_of, key_of, run_digests
-from ablation.report.figures import catalogue
+from ablation.report.figures import catalogue, names
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 FACTS_OF_TABLES = ("differs", "epochs", "published_loss", "published_accuracy")
@@ -27,16 +27,25 @@ class Outputs:
         self.tables = _key_with_runs(
             self.runs,
             baseline=facts["baseline"],
+            report_on=facts["report_on"],
+            families={name: [family["of"], family["compared"]] for name, family in facts["families"].items()},
             models={name: {key: of[key] for key in FACTS_OF_TABLES} for name, of in facts["models"].items()},
             code=code_of("ablation.report.table", "ablation.report.statistics"),
         )
         self.figures: dict[str, str | None] = {}
-        for name, figure in catalogue().items():
+        words = catalogue(facts["report_on"])
+        for name, figure in words.items():
             made_from = {"images": study["images"], "code": code_of(f"ablation.report.figures.{name}")}
             if figure.scope == "study":
                 self.figures[name] = _key_with_runs(self.runs, tables=self.tables, **made_from)
             elif figure.scope == "whitening" and study["whitened"]:
-                self.figures[name] = key_of({"whitened": study["whitened"], **made_from})
+                self.figures[name] = key_of(
+                    {"whitened": study["whitened"], "report_on": facts["report_on"], **made_from}
+                )
+            elif figure.scope == "family":
+                for family in names(name, facts):
+                    made_from |= {"family": facts["families"][family], "tables": self.tables}
+                    self.figures[f"{name}_{family}"] = _key_with_runs(self.runs, **made_from)
             elif figure.scope == "model":
                 for model in self.runs:
                     used = {key: self.runs[key] for key in (model, facts["baseline"])}
@@ -46,7 +55,7 @@ class Outputs:
             facts=facts,
             tables=self.tables,
             figures=self.figures,
-            words={name: asdict(figure) for name, figure in catalogue().items()},
+            words={name: asdict(figure) for name, figure in words.items()},
             template=files.file_digest(TEMPLATE),
             code=code_of("ablation.report.page"),
         )

@@ -8,9 +8,10 @@ import pandas as pd
 
 from ablation.report import statistics
 from ablation.report.figures import catalogue
-from ablation.report.statistics import BETTER, SAME, TOO_FEW, WORSE
+from ablation.report.statistics import AT_CHANCE, BETTER, SAME, TOO_FEW, WORSE
 from ablation.report.study import Study
 from ablation.report.table import COLUMNS, duration, features, percent, points, records
+from ablation.report.wording import on_images
 
 
 def render(template: str, study: Study, figures: dict[str, bytes], key: str) -> str:
@@ -25,30 +26,45 @@ def render(template: str, study: Study, figures: dict[str, bytes], key: str) -> 
     environment.filters["duration"] = duration
     environment.filters["numbers"] = lambda numbers: " or ".join(f"{number:,}" for number in numbers)
     environment.filters["points"] = points
+    environment.filters["percent"] = percent
+    environment.filters["on_images"] = lambda text: on_images(text, study.report_on)
     environment.filters["p"] = lambda p: "< 0.0001" if p < 0.0001 else f"{p:.4f}"
     environment.filters["base64"] = lambda content: base64.b64encode(content).decode()
     table, comparisons, metrics = study.accuracies, study.comparisons, study.metrics
     per_run = pd.DataFrame(metrics)
     families = dict(list(comparisons.groupby("family")))
-    images = {part: sorted(set(per_run[f"{part}_images"])) for part in ("train", "validation", "test")}
+    images = {part: sorted(set(per_run[f"{part}_images"])) for part in {"train", "validation", study.report_on}}
+    looks = {part: len(study.looks.get(part, {})) for part in ("validation", "test")}
     shown = features(table) | ({"validation"} if images["validation"] != [0] else set())
     distinct = {
         name: sorted(set(per_run[name].dropna()))
-        for name in ("device", "precision", "machine", "git_revision", "train_digest", "test_digest", "training_code")
+        for name in ("device", "precision", "machine", "git_revision", "train_digest", "training_code")
     }
+    distinct["test_digest"] = sorted(set(per_run["test_digest"])) if study.report_on == "test" else []
     return environment.from_string(template).render(
         key=key,
         study=study.facts,
         seeds=sorted(study.seeds),
+        summary=summary(table, comparisons, study.baseline, images[study.report_on][0]),
+        chance=table["chance_level"].iloc[0],
+        looks=looks,
         whitening_warning=study.whitening_warning,
-        summary=summary(table, comparisons, study.baseline, metrics[0]["test_images"]),
         columns=[column for column in COLUMNS if column.heading and column.page and column.needs in shown],
         rows=records(table),
         families={name: records(family) for name, family in families.items()},
+        family_sentences={
+            name: _against_sentences(families[name], facts["of"])
+            for name, facts in study.facts["families"].items()
+            if name in families
+        },
         seeds_needed={name: statistics.seeds_needed(len(family)) for name, family in families.items()},
         augmentations=sorted(set(table["test_time_augmentation"]) - {"none"}),
         figures=figures,
-        catalogue={name: info for name, info in catalogue().items() if info.needs in shown},
+        catalogue={
+            name: info
+            for name, info in catalogue(study.report_on).items()
+            if info.scope == "family" or info.needs in shown
+        },
         images=images,
         distinct=distinct,
         finished=(per_run["finished"].min(), per_run["finished"].max()),
@@ -57,27 +73,43 @@ def render(template: str, study: Study, figures: dict[str, bytes], key: str) -> 
     )
 
 
-def summary(table: pd.DataFrame, comparisons: pd.DataFrame, baseline: str, test_images: int) -> list[str]:
+def summary(table: pd.DataFrame, comparisons: pd.DataFrame, baseline: str, images: int) -> list[str]:
     """Return what the study shows, and what it doesn't, as a list of sentences.
 
-    table: DataFrame of table.COLUMNS; comparisons: of statistics.COLUMNS; test_images: their number.
+    table: DataFrame of table.COLUMNS; comparisons: of statistics.COLUMNS; images: how many it reports on.
     """
-    families = dict(list(comparisons.groupby("family")))
-    if not families:
-        return [_best_model_sentence(table, test_images)]
-    against, pairs = families["baseline"], families["pairs"]
-    if table["seeds"].iloc[0] == 1:
-        rest = _one_seed_sentences(against, baseline)
-    elif (against["verdict"] == TOO_FEW).all():
-        rest = _too_few_seeds_sentences(against, baseline)
-    else:
-        rest = [*_verdict_sentences(against, baseline), *_ranking_sentences(table.iloc[0]["model"], pairs)]
-    return [_best_model_sentence(table, test_images), *rest]
+    chance, families = table["chance_level"].iloc[0], dict(list(comparisons.groupby("family")))
+    weak, level = table.loc[table["at_chance"], "model"], f"chance level ({percent(chance)}%)"
+    if len(weak) == len(table):
+        low, high = (percent(table["accuracy"].agg(end)) for end in ("min", "max"))
+        return [
+            f"No model is shown to be above {level}, the accuracy of always answering the most frequent class: they"
+            f" classify {low if low == high else f'{low} to {high}'}% of {images:,} {table['images'].iloc[0]} images"
+            " correctly. Their differences rank nothing."
+        ]
+    sentences = [_best_model_sentence(table, images)]
+    if len(weak):
+        sentences.append(f"At {level}: {_listed(weak)}.")
+    if families:
+        against, pairs = families["baseline"], families["pairs"]
+        sentences += _against_sentences(against, f"the baseline, {baseline}")
+        if not (against["verdict"] == TOO_FEW).all():
+            sentences += _ranking_sentences(table.iloc[0]["model"], pairs)
+    return sentences
 
 
-def _best_model_sentence(table: pd.DataFrame, test_images: int) -> str:
+def _against_sentences(against: pd.DataFrame, reference: str) -> list[str]:
+    """Return what comparisons with one model, called `reference`, show."""
+    if against["seeds"].iloc[0] == 1:
+        return _one_seed_sentences(against, reference)
+    if (against["verdict"] == TOO_FEW).all():
+        return _too_few_seeds_sentences(against, reference)
+    return _verdict_sentences(against, reference)
+
+
+def _best_model_sentence(table: pd.DataFrame, images: int) -> str:
     best = table.iloc[0]
-    accuracy = f"{percent(best['test_accuracy'])}% of {test_images:,} test images"
+    accuracy = f"{percent(best['accuracy'])}% of {images:,} {best['images']} images"
     interval = f"{percent(best['population_low'])} to {percent(best['population_high'])}%"
     if best["seeds"] == 1:
         about = f"one seed; 95% interval of this network on new images: {interval}"
@@ -85,26 +117,26 @@ def _best_model_sentence(table: pd.DataFrame, test_images: int) -> str:
         about = f"mean of {best['seeds']} seeds; 95% interval of the mean over seeds and new images: {interval}"
     if len(table) == 1:
         return f"{best['model']} classifies {accuracy} correctly ({about})."
-    first = _listed(table.loc[table["test_accuracy"] == best["test_accuracy"], "model"])
+    first = _listed(table.loc[table["accuracy"] == best["accuracy"], "model"])
     return (
         f"The highest accuracy of {len(table)} models is that of {first}: {accuracy} ({about})."
         f" Being the highest of {len(table)}, it is likely to be somewhat too high."
     )
 
 
-def _one_seed_sentences(against: pd.DataFrame, baseline: str) -> list[str]:
+def _one_seed_sentences(against: pd.DataFrame, reference: str) -> list[str]:
     apart = _with_points(against[against["mcnemar_p_holm"] < statistics.ALPHA])
     return [
         "With one seed per model nothing is known about what another seed would give, so no model is said to be"
         f" better or worse. {_seeds_needed_sentence(against)}",
-        f"McNemar's test distinguishes these trained networks from that of the baseline, {baseline}, on new images:"
+        f"McNemar's test distinguishes these trained networks from that of {reference}, on new images:"
         f" {apart or 'none'}. That says nothing about other seeds.",
     ]
 
 
-def _too_few_seeds_sentences(against: pd.DataFrame, baseline: str) -> list[str]:
+def _too_few_seeds_sentences(against: pd.DataFrame, reference: str) -> list[str]:
     sentences = [
-        f"{against['seeds'].iloc[0]} seeds are too few to say which models differ from the baseline, {baseline}: a"
+        f"{against['seeds'].iloc[0]} seeds are too few to say which models differ from {reference}: a"
         f" permutation test over them can give no p below {against['min_attainable_p'].iloc[0]:.2g}."
         f" {_seeds_needed_sentence(against)}"
     ]
@@ -123,23 +155,24 @@ def _seeds_needed_sentence(against: pd.DataFrame) -> str:
     return f"{comparisons} at least {statistics.seeds_needed(tests)} seeds."
 
 
-def _verdict_sentences(against: pd.DataFrame, baseline: str) -> list[str]:
+def _verdict_sentences(against: pd.DataFrame, reference: str) -> list[str]:
     sentences = []
     for verdict, words in (
-        (BETTER, "Better than the baseline"),
-        (WORSE, "Worse than the baseline"),
-        (SAME, f"With {against['seeds'].iloc[0]} seeds not distinguishable from the baseline"),
+        (BETTER, f"Better than {reference}"),
+        (WORSE, f"Worse than {reference}"),
+        (SAME, f"With {against['seeds'].iloc[0]} seeds not distinguishable from {reference}"),
+        (AT_CHANCE, f"At chance level, as is {reference}"),
     ):
         models = against[against["verdict"] == verdict]
         if len(models):
-            sentences.append(f"{words}, {baseline}: {_with_points(models)}.")
-    only_here = against[(against["verdict"] != SAME) & (against["population_verdict"] == SAME)]
+            sentences.append(f"{words}: {_with_points(models)}.")
+    only_here = against[against["verdict"].isin([BETTER, WORSE]) & (against["population_verdict"] == SAME)]
     if len(only_here):
-        sentences.append(f"Shown for these test images only, not for new ones: {_with_points(only_here)}.")
+        sentences.append(f"Shown for these images only, not for new ones: {_with_points(only_here)}.")
     low, high = (f"{100 * against['min_detectable_effect'].agg(end):.1f}" for end in ("min", "max"))
     size = f"{low} points" if low == high else f"{low} to {high} points, depending on the variant,"
     sentences.append(
-        f"A true difference from the baseline of less than {size} is found with less than"
+        f"A true difference from {reference.partition(',')[0]} of less than {size} is found with less than"
         f" {100 * statistics.POWER:.0f}% power; more seeds find smaller ones."
     )
     return sentences
@@ -152,7 +185,7 @@ def _ranking_sentences(best: str, pairs: pd.DataFrame) -> list[str]:
             f"Ranking all models takes {len(pairs)} comparisons and at least"
             f" {statistics.seeds_needed(len(pairs))} seeds."
         ]
-    same = with_best[with_best["verdict"] == SAME]
+    same = with_best[with_best["verdict"].isin([SAME, AT_CHANCE])]
     others = same["model"].where(same["model"] != best, same["reference"])
     if len(others):
         return [f"Not distinguishable from the best, {best}: {_listed(others)}."]

@@ -5,7 +5,7 @@ seeds give the difference too? On *new images*, the population that the test set
 test images. The training set is fixed in both. Accuracies and their differences are fractions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
@@ -22,7 +22,7 @@ PERMUTATIONS = 99_999  # all of them where there are no more, this number of ran
 PERMUTATIONS_PER_TEST = 100  # at least, so that Holm's correction leaves room under ALPHA
 
 COLUMNS = {
-    "family": "`baseline` or `pairs`; corrections are within each",
+    "family": "`baseline`, `pairs`, or the name of a family of models; corrections are within each",
     "model": "the model that is compared",
     "reference": "the model that it is compared with",
     "seeds": "runs of each",
@@ -33,7 +33,7 @@ COLUMNS = {
     "p": "on these images: the larger p of Welch's t test and of the permutation test over seeds",
     "min_attainable_p": "the smallest p that the permutation test can give",
     "p_holm": "`p` after Holm's correction",
-    "verdict": "on these images: `better`, `worse`, `not distinguishable`, `too few seeds`",
+    "verdict": "on these images: `better`, `worse`, `not distinguishable`, `both at chance`, `too few seeds`",
     "population_low": "lower end of its 95% interval on new images (with one seed: of these two networks)",
     "population_high": "its upper end; this interval is never narrower than that on these images",
     "population_p": "on new images: the larger p of the t test of that interval and of `p`",
@@ -44,6 +44,7 @@ COLUMNS = {
     "min_detectable_effect": "true differences below it are found on these images with less than 80% power",
 }  # of comparisons.csv, and what each is; results/README.md has the same
 BETTER, WORSE, SAME, TOO_FEW = "better", "worse", "not distinguishable", "too few seeds"
+AT_CHANCE = "both at chance"
 
 Part = tuple[float, float]  # of the variance of an estimate, and its degrees of freedom
 
@@ -102,8 +103,8 @@ def summarize_accuracy(scores: SeedScores) -> dict[str, float]:
             effective = mean * (1 - mean) / error**2 * (stats.norm.ppf(ALPHA / 2) / stats.t.ppf(ALPHA / 2, df)) ** 2
     population_low, population_high = _wilson(mean, effective)
     return {
-        "test_accuracy": mean,
-        "test_accuracy_sd": deviation,
+        "accuracy": mean,
+        "accuracy_sd": deviation,
         "low": low,
         "high": high,
         "population_low": np.fmin(low, population_low),
@@ -111,10 +112,31 @@ def summarize_accuracy(scores: SeedScores) -> dict[str, float]:
     }
 
 
-def comparisons(scores: dict[str, SeedScores], baseline: str) -> pd.DataFrame:
-    """Return a DataFrame of COLUMNS: every model against the baseline, then every pair, one per row.
+def chance_level(labels: np.ndarray) -> float:
+    """Return the accuracy of always answering the most frequent of (images,) labels; 1 / classes if all are equal."""
+    return np.unique(labels, return_counts=True)[1].max() / len(labels)
 
-    scores: by model, all with the same seeds and images.
+
+def at_chance(scores: dict[str, SeedScores], chance: float) -> set[str]:
+    """Return the models at chance level: Wilson's interval of their mean accuracy, by images alone, reaches down to it.
+
+    Few seeds that spread widely make an interval over seeds so wide that it would say this of any model.
+    """
+    lows = {name: _wilson(of_model.accuracy, len(of_model.by_image))[0] for name, of_model in scores.items()}
+    return {name for name, low in lows.items() if low <= chance}
+
+
+def comparisons(
+    scores: dict[str, SeedScores],
+    baseline: str,
+    families: dict[str, tuple[str, list[str]]] | None = None,
+    at_chance: Iterable[str] = (),
+) -> pd.DataFrame:
+    """Return a DataFrame of COLUMNS: every model against the baseline, every pair, then each family, one per row.
+
+    scores: by model, all with the same seeds and images. families: by name, a model and those compared with it.
+    at_chance: models of which two are not told apart, whatever the p: a network that answers one class throughout
+    differs from one that answers another by the sizes of these classes.
 
     p is the larger one of two tests, since the permutation test alone would take unequal spreads over seeds for a
     difference. A claim on new images is never made without that on these.
@@ -127,12 +149,16 @@ def comparisons(scores: dict[str, SeedScores], baseline: str) -> pd.DataFrame:
     Learning Benchmarks", 2021, on seeds as a sample.
     """
     variants = [model for model in scores if model != baseline]
-    families = {
+    pairs_of = {
         "baseline": [(model, baseline) for model in variants],
         "pairs": [(second, first) for first, second in combinations([baseline, *variants], 2)],
+        **{name: [(row, of) for row in rows] for name, (of, rows) in (families or {}).items()},
     }
-    tables = [_family(name, pairs, scores) for name, pairs in families.items() if pairs]
-    return (pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()).reindex(columns=list(COLUMNS))
+    tables = [_family(name, pairs, scores) for name, pairs in pairs_of.items() if pairs]
+    table = (pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()).reindex(columns=list(COLUMNS))
+    both = table["model"].isin(at_chance) & table["reference"].isin(at_chance) & (table["verdict"] != TOO_FEW)
+    table.loc[both, ["verdict", "population_verdict"]] = AT_CHANCE
+    return table
 
 
 def seeds_needed(tests: int) -> int:

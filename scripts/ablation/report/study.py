@@ -14,7 +14,16 @@ from ablation.report.outputs import Outputs
 
 Frames = list[pd.DataFrame]
 # Of accuracy.csv and comparisons.csv: never numbers, whatever they look like.
-TEXT_COLUMNS = ["family", "model", "reference", "changes", "test_time_augmentation", "verdict", "population_verdict"]
+TEXT_COLUMNS = [
+    "family",
+    "model",
+    "reference",
+    "changes",
+    "images",
+    "test_time_augmentation",
+    "verdict",
+    "population_verdict",
+]
 
 
 @dataclass(frozen=True)
@@ -27,7 +36,9 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Whitening:
-    """Test images, (n, height, width, channels): uint8, and whitened as float32; their (n,) labels; and the ZCA.
+    """Images, (n, height, width, channels): uint8, and whitened as float32; their (n,) labels; and the ZCA.
+
+    The first images are some of those that the study reports on.
 
     filters: of the center pixel, (channels, height, width, channels) float32; eigenvalues: (d,) float64, largest
     first; epsilon: what was added to them.
@@ -45,7 +56,8 @@ class Study:
     """The results of a study, each read when it is asked for and checked to be what the study was planned with.
 
     facts: what tables and report say about the study besides results, as `settings.words.study_facts` returns it.
-    models, seeds: in the order of the config. outputs: the keys of figures, tables and report.
+    models, seeds: in the order of the config. report_on: the images that predictions are of, "test" or "validation".
+    outputs: the keys of figures, tables and report.
     """
 
     def __init__(self, study: dict, results: Path) -> None:
@@ -54,6 +66,7 @@ class Study:
         self.models: list[str] = list(study["facts"]["models"])
         self.seeds: list[int] = study["facts"]["seeds"]
         self.baseline: str = study["facts"]["baseline"]
+        self.report_on: str = study["facts"]["report_on"]
 
     @classmethod
     def read(cls, path: str | Path) -> "Study":
@@ -101,7 +114,7 @@ class Study:
     def predictions(self, model: str) -> Predictions:
         """Return the predictions of a model's runs.
 
-        Raises InputError where a file does not match its digest in metrics.json or is of other test images than the
+        Raises InputError where a file does not match its digest in metrics.json or is of other images than the
         study's, and as `files.read_npz`.
         """
         runs = []
@@ -109,13 +122,13 @@ class Study:
             probabilities, predicted, labels = self._read_predictions(model, seed)
             if not np.array_equal(labels, self.labels):
                 path = self.run_path(model, seed, "predictions.npz")
-                raise InputError(f"{path}: is of other test images than those of {self.baseline}; delete it, run again")
+                raise InputError(f"{path}: is of other images than those of {self.baseline}; delete it, run again")
             runs.append((probabilities, predicted))
         return Predictions(*map(np.stack, zip(*runs, strict=True)))
 
     @cached_property
     def labels(self) -> np.ndarray:
-        """The true labels of the test images, (images,) integers."""
+        """The true labels of the images that the study reports on, (images,) integers."""
         return self._read_predictions(self.baseline, self.seeds[0])[2]
 
     def _read_predictions(self, model: str, seed: int) -> list[np.ndarray]:
@@ -143,29 +156,55 @@ class Study:
 
     @cached_property
     def test_images(self) -> np.ndarray:
-        """The test images as they are, (images, height, width, channels) uint8."""
-        return files.read_npz(self.results / self._study["images"], "x_test")[0][: len(self.labels)]
+        """The images that the study reports on, as they are, (images, height, width, channels) uint8."""
+        (images,) = self._held_out(self._study["images"], "x")
+        return images[: len(self.labels)] if self.report_on == "test" else images[: len(self.labels)][::-1]
+
+    def _held_out(self, name: str, *arrays: str) -> list[np.ndarray]:
+        """Return x or y of the test images of a file; or of the training images, those for validation first.
+
+        The latter are the last of all training images, so the order is turned around.
+        """
+        if self.report_on == "test":
+            return files.read_npz(self.results / name, *(f"{array}_test" for array in arrays))
+        return [array[::-1] for array in files.read_npz(self.results / name, *(f"{array}_train" for array in arrays))]
 
     @cached_property
     def test_files(self) -> np.ndarray | None:
-        """The names of the test images' files, (images,) str; None where they have none."""
+        """The names of the test images' files, (images,) str; None where they have none, or are not reported on."""
+        if self.report_on != "test":
+            return None
         names = files.read_npz(self.results / self._study["images"], "test_files")[0][: len(self.labels)]
         return names if len(names) else None
 
     @cached_property
     def whitening_warning(self) -> str | None:
-        """What the whitening has to say about its use on test images; None where there is nothing, or no whitening."""
-        path = self._study["whitened"]
+        """What the whitening has to say about its use on test images; None for nothing, or where none is read."""
+        path = self._study["whitened"] if self.report_on == "test" else None
         return files.read_json((self.results / path).with_suffix(".json")).get("warning") if path else None
 
     @cached_property
     def whitening(self) -> Whitening:
         """What the whitening did."""
-        images, labels = files.read_npz(self.results / self._study["images"], "x_test", "y_test")
-        whitened, filters, eigenvalues, epsilon = files.read_npz(
-            self.results / self._study["whitened"], "x_test", "filters", "eigenvalues", "epsilon"
+        filters, eigenvalues, epsilon = files.read_npz(
+            self.results / self._study["whitened"], "filters", "eigenvalues", "epsilon"
         )
+        images, labels = self._held_out(self._study["images"], "x", "y")
+        (whitened,) = self._held_out(self._study["whitened"], "x")
         return Whitening(images, whitened, labels, filters, eigenvalues, float(epsilon))
+
+    @property
+    def looks(self) -> dict[str, dict[str, str]]:
+        """The trainings compared in this folder so far: by the images that they were compared on, keys and models."""
+        path = self.results / "report/looks.json"
+        return files.read_json(path) if path.exists() else {}
+
+    def log_look(self) -> None:
+        """Remember that the models of the study were compared, and on which images; looks.json outlives the tables."""
+        looks = self.looks
+        seen = {key: model for model, key in self._study["trainings"].items()}
+        looks[self.report_on] = looks.get(self.report_on, {}) | seen
+        files.write_json(self.results / "report/looks.json", looks)
 
     @cached_property
     def accuracies(self) -> pd.DataFrame:

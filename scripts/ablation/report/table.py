@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ablation.report import statistics
 from ablation.report.study import Study
+from ablation.report.wording import on_images
 
 Row = dict  # of the table, by column; None for what is missing
 
@@ -31,8 +33,9 @@ def duration(seconds: float) -> str:
     return str(timedelta(seconds=round(seconds)))
 
 
-def _plus_minus(row: Row) -> str:
-    return "" if row["test_accuracy_sd"] is None else f"± {percent(row['test_accuracy_sd'])}"
+def _accuracy_detail(row: Row) -> str:
+    spread = "" if row["accuracy_sd"] is None else f"± {percent(row['accuracy_sd'])}"
+    return " ".join(filter(None, [spread, "at chance" if row["at_chance"] else ""]))
 
 
 def _baseline_interval(row: Row) -> str:
@@ -74,21 +77,32 @@ COLUMNS = [
     Column("model", "name of the model", "model", paper="value"),
     Column("changes", "settings in which it differs from the baseline", "changes", page=False, paper="value"),
     Column("seeds", "runs that all means are over"),
+    Column("images", "which images the study reports on: `test` or `validation`"),
     Column(
-        "test_accuracy",
-        "fraction of the test images classified correctly, mean over seeds",
+        "accuracy",
+        "fraction of these images classified correctly, mean over seeds",
         "test accuracy, %",
         percent,
-        detail=_plus_minus,
+        detail=_accuracy_detail,
         paper="all",
     ),
-    Column("test_accuracy_sd", "its sample standard deviation over seeds; empty for one seed"),
-    Column("low", "lower end of the 95% interval of the mean over seeds, on these test images; empty for one seed"),
+    Column("accuracy_sd", "its sample standard deviation over seeds; empty for one seed"),
+    Column("low", "lower end of the 95% interval of the mean over seeds, on these images; empty for one seed"),
     Column("high", "its upper end"),
-    Column("test_time_augmentation", "what predictions on test images are averages of"),
+    Column("chance_level", "accuracy of always answering the most frequent class of these images"),
+    Column("at_chance", "whether `accuracy`, by the number of images alone, can't be told from that or is below it"),
+    Column(
+        "val_accuracy",
+        "accuracy on the validation images after the last epoch, mean over seeds; empty without such images",
+        "validation accuracy, last epoch, %",
+        percent,
+        missing="–",
+        needs="validation accuracy",
+    ),
+    Column("test_time_augmentation", "what predictions are averages of"),
     Column(
         "accuracy_no_tta",
-        "test accuracy without test-time augmentation",
+        "`accuracy` without test-time augmentation",
         "without test-time augmentation, %",
         percent,
         needs="test-time augmentation",
@@ -105,7 +119,7 @@ COLUMNS = [
     Column("population_high", "its upper end"),
     Column(
         "baseline_difference",
-        "`test_accuracy` minus the baseline's",
+        "`accuracy` minus the baseline's",
         "minus baseline, points",
         points,
         missing="baseline",
@@ -118,13 +132,14 @@ COLUMNS = [
     Column("baseline_high", "its upper end"),
     Column(
         "verdict",
-        "compared with the baseline, on these images: `better`, `worse`, `not distinguishable`, `too few seeds`",
+        "compared with the baseline, on these images: `better`, `worse`, `not distinguishable`, `both at chance`,"
+        " `too few seeds`",
         "on these images",
         needs="comparisons",
         paper="value",
     ),
     Column("population_verdict", "the same, on new images", "on new images", needs="comparisons", paper="value"),
-    Column("test_loss", "clipped cross-entropy on the test images, mean over seeds", "test loss", "{:.4f}".format),
+    Column("loss", "clipped cross-entropy on these images, mean over seeds", "test loss", "{:.4f}".format),
     Column("published_loss", "published test loss"),
     Column(
         "published_accuracy",
@@ -137,7 +152,7 @@ COLUMNS = [
     ),
     Column(
         "published_difference",
-        "`test_accuracy` - `published_accuracy`",
+        "`accuracy` - `published_accuracy`",
         "ours minus published, points",
         points,
         missing="–",
@@ -160,8 +175,15 @@ def study_tables(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
         model: statistics.SeedScores.from_correct(study.predictions(model).predicted == study.labels)
         for model in study.models
     }
-    comparisons = statistics.comparisons(scores, study.baseline)
-    return accuracy_table(study.metrics, study.facts["models"], scores, comparisons), comparisons
+    families = {name: (family["of"], family["compared"]) for name, family in study.facts["families"].items()}
+    chance = statistics.chance_level(study.labels)
+    comparisons = statistics.comparisons(scores, study.baseline, families, statistics.at_chance(scores, chance))
+    last = {
+        model: float(np.mean([history["val_accuracy"].iloc[-1] for history in study.histories(model)]))
+        for model in study.models
+    }
+    models = {name: facts | {"val_accuracy": last[name]} for name, facts in study.facts["models"].items()}
+    return accuracy_table(study.metrics, models, scores, comparisons, study.report_on, chance), comparisons
 
 
 def accuracy_table(
@@ -169,12 +191,15 @@ def accuracy_table(
     models: dict[str, dict],
     scores: dict[str, statistics.SeedScores],
     comparisons: pd.DataFrame,
+    report_on: str,
+    chance_level: float,
 ) -> pd.DataFrame:
     """Return a DataFrame of COLUMNS, a row per model, best accuracy first.
 
     metrics: one per model and seed, the content of its metrics.json. models: by name, a dict of `differs`, `epochs`,
-    `published_loss` and `published_accuracy` (None where there are none). scores: by model; comparisons: as
-    statistics.comparisons returns them for these.
+    `val_accuracy` (NaN where there is none), `published_loss` and `published_accuracy` (None where there are none).
+    scores: by model; comparisons: as statistics.comparisons returns them for these. report_on: the images that all this
+    is of, "test" or "validation".
     """
     by_model = pd.DataFrame(metrics).groupby("model", sort=False)
     against_baseline = comparisons[comparisons["family"] == "baseline"].set_index("model")
@@ -183,9 +208,9 @@ def accuracy_table(
         by_model.agg(
             parameters=("parameters", "first"),
             seeds=("seed", "count"),
-            test_loss=("test_loss", "mean"),
+            loss=(f"{report_on}_loss", "mean"),
             test_time_augmentation=("test_time_augmentation", "first"),
-            accuracy_no_tta=("test_accuracy_no_tta", "mean"),
+            accuracy_no_tta=(f"{report_on}_accuracy_no_tta", "mean"),
             training_seconds=("seconds", "mean"),
         )
         .join(pd.DataFrame.from_dict(models, orient="index").rename(columns={"differs": "changes"}))
@@ -193,8 +218,10 @@ def accuracy_table(
         .join(against_baseline[["difference", "low", "high"]].add_prefix("baseline_"))
         .join(against_baseline[["verdict", "population_verdict"]])
     )
-    table["published_difference"] = table["test_accuracy"] - table["published_accuracy"].astype(float)
-    table = table.rename_axis("model").sort_values(["test_accuracy", "model"], ascending=[False, True]).reset_index()
+    table["published_difference"] = table["accuracy"] - table["published_accuracy"].astype(float)
+    table = table.assign(images=report_on, chance_level=chance_level)
+    table["at_chance"] = table.index.isin(statistics.at_chance(scores, chance_level))
+    table = table.rename_axis("model").sort_values(["accuracy", "model"], ascending=[False, True]).reset_index()
     return table[[column.name for column in COLUMNS]]
 
 
@@ -204,10 +231,14 @@ def records(frame: pd.DataFrame) -> list[Row]:
 
 
 def features(table: pd.DataFrame) -> set[str]:
-    """Return what an accuracy table has, of "comparisons", "published" and "test-time augmentation"."""
+    """Return what an accuracy table has, of the words that a column may need.
+
+    "validation accuracy" is there where it is another than the accuracy that the study reports on.
+    """
     has = {
         "comparisons": len(table) > 1,
         "published": table["published_accuracy"].notna().any(),
+        "validation accuracy": table["val_accuracy"].notna().any() and (table["images"] == "test").all(),
         "test-time augmentation": (table["test_time_augmentation"] != "none").any(),
     }
     return {"", *(feature for feature, there in has.items() if there)}
@@ -215,10 +246,10 @@ def features(table: pd.DataFrame) -> set[str]:
 
 def paper_table(table: pd.DataFrame) -> pd.DataFrame:
     """Return a DataFrame of texts, a row per model, of an accuracy table: what a paper or a README would show."""
-    rows, shown = records(table), features(table)
+    rows, shown, report_on = records(table), features(table), table["images"].iloc[0]
     return pd.DataFrame(
         {
-            column.heading.replace("\u00ad", ""): [
+            on_images(column.heading.replace("\u00ad", ""), report_on): [
                 f"{column.text(row)} {column.detail(row) if column.paper == 'all' else ''}".strip().replace("−", "-")
                 for row in rows
             ]

@@ -4,6 +4,7 @@ import difflib
 import math
 import re
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from jsonschema import Draft202012Validator, ValidationError
@@ -11,6 +12,7 @@ from jsonschema.validators import extend
 
 from ablation.errors import InputError
 from ablation.own_files import is_own
+from ablation.settings import families
 from ablation.settings.networks import network_settings
 from ablation.settings.recipes import recipe_rule, required_arguments, settled
 from ablation.settings.specs import whitening_holdout
@@ -39,19 +41,24 @@ Validator = extend(
 def validate_and_fill(config: dict, schema: dict) -> dict:
     """Return a copy of `config` with every default of `schema` filled in and every model complete.
 
-    limits.epochs is applied to the models, and a setting that does not apply to a model is None. Text that spells a
-    number is read as one where a number belongs: YAML takes 1e-4 for text, and snakemake all that `--config` nests.
+    Families of models are expanded: `families` is what `families.expand` returns of them. limits.epochs is applied to
+    the models, and a setting that does not apply to a model is None. Text that spells a number is read as one where a
+    number belongs: YAML takes 1e-4 for text, and snakemake all that `--config` nests.
 
     Raises InputError, one line that names the key, what is wrong with it and what is allowed, for an unknown key, a
     wrong type, an impossible value, or settings that do not go together.
     """
     given = {key for key, value in _section(config, "dataset").items() if value not in (None, "null")}
     for_all, networks = _section(config, "defaults"), _networks(config, schema)
-    schema = _with_own_settings(config, schema, networks)
+    ours, schema = schema, _with_own_settings(config, schema, networks)
     config = _normalized(config, schema, schema["$defs"])
     errors = sorted(Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
     if errors:
         raise InputError(_explain(errors[0]))
+    network_rules = cache(lambda architecture: _network_rules("models", architecture, ours))
+    config["models"], config["families"] = families.expand(config, ours, set(for_all), network_rules)
+    common = config["defaults"]["architecture"]
+    networks = {name: network_rules(own.get("architecture", common)) for name, own in config["models"].items()}
     alike: dict[str, str] = {}
     for name in config["models"]:
         other = alike.setdefault(name.lower(), name)
@@ -86,11 +93,28 @@ def validate_and_fill(config: dict, schema: dict) -> dict:
         if dataset["groups"] and model["validation_images"] == "by_seed":
             raise InputError(f"models.{name}.validation_images: must be last if dataset.groups is set")
     whitening_holdout(config)
+    if config["report_on"] == "validation":
+        _check_validation_images(config["models"])
     for model in (config["defaults"], *config["models"].values()):
         model["epochs"] = min(model["epochs"], config["limits"]["epochs"] or model["epochs"])
         for recipe in ("optimizer", "schedule"):
             model[recipe] = settled(recipe, model[recipe], settings[recipe])
     return config
+
+
+def _check_validation_images(models: dict[str, dict]) -> None:
+    """Raise InputError unless all models have validation images, and all runs the same ones: tests pair them."""
+    first = next(iter(models))
+    for name, model in models.items():
+        if model["validation_split"] == 0:
+            raise InputError(f"models.{name}.validation_split: is 0, so there are no images for report_on validation")
+        if model["validation_images"] == "by_seed":
+            raise InputError(f"models.{name}.validation_images: must be last if report_on is validation")
+        if model["validation_split"] != models[first]["validation_split"]:
+            raise InputError(
+                f"models.{name}.validation_split: {model['validation_split']:g}, but {first} has"
+                f" {models[first]['validation_split']:g}; report_on validation needs the same for all"
+            )
 
 
 def _section(config: Any, *keys: str) -> dict:
@@ -108,10 +132,16 @@ def _networks(config: dict, schema: dict) -> dict[str, dict[str, dict]]:
         section = f"models.{name}" if "architecture" in own else "defaults"
         given = {"architecture": settings["architecture"]["default"], **_section(config, "defaults"), **own}
         architecture = given["architecture"]
-        known = is_own(architecture) or architecture in settings["architecture"]["enum"]
-        rules = network_settings(f"{section}.architecture", architecture, schema) if known else {}
-        networks[name] = {key: rule for key, rule in rules.items() if rule is not settings.get(key)}
+        networks[name] = _network_rules(section, architecture, schema)
     return networks
+
+
+def _network_rules(section: str, architecture: Any, schema: dict) -> dict[str, dict]:
+    """Return the rules of those settings of a network that the schema lacks; section: what names it, for messages."""
+    settings = schema["$defs"]["settings"]["properties"]
+    known = is_own(architecture) or architecture in settings["architecture"]["enum"]
+    rules = network_settings(f"{section}.architecture", architecture, schema) if known else {}
+    return {key: rule for key, rule in rules.items() if rule is not settings.get(key)}
 
 
 def _with_own_settings(config: dict, schema: dict, networks: dict[str, dict[str, dict]]) -> dict:
@@ -123,10 +153,15 @@ def _with_own_settings(config: dict, schema: dict, networks: dict[str, dict[str,
     every = {key: rule for own in networks.values() for key, rule in own.items() if key not in settings["properties"]}
     defaults = {key: entry for key, entry in sections["defaults"].items() if key != "$ref"}
     defaults |= _extended(settings, _section(config, "defaults"), every)
-    models = {
-        name: _extended(schema["$defs"]["model"], _section(config, "models", name), own) | {"x-chosen": True}
-        for name, own in networks.items()
-    }
+    models = {}
+    for name, own in networks.items():
+        given = _section(config, "models", name)
+        if families.kinds(given):
+            of = _section(given, families.kinds(given)[0]).get("of")
+            models[name] = families.rule(given, networks.get(of, {}) if isinstance(of, str) else {}, schema)
+        else:
+            models[name] = _extended(schema["$defs"]["model"], given, own)
+        models[name] |= {"x-chosen": True}
     models = sections["models"] | {"properties": models}
     return schema | {"properties": sections | {"defaults": defaults, "models": models}}
 
@@ -219,7 +254,8 @@ def _normalized(value: Any, rule: dict, definitions: dict, fill: bool = True) ->
             for rule in [known.get(key, chosen)]
         }
     if isinstance(value, list):
-        return [_normalized(entry, rule.get("items", {}), definitions) for entry in value]
+        rules = rule.get("prefixItems", [rule.get("items", {})] * len(value))
+        return [_normalized(entry, rule, definitions) for entry, rule in zip(value, rules, strict=True)]
     return _read(value, types)
 
 
@@ -257,7 +293,7 @@ def _explain(error: ValidationError) -> str:
     if "propertyNames" in error.absolute_schema_path:
         return (
             f"{where}: {got} is not a valid model name:"
-            " use up to 64 letters, digits, '-' and '_', starting with a letter"
+            " use up to 64 letters, digits, '-', '_' and '.', starting with a letter"
         )
     if error.validator == "type":
         if isinstance(value, float) and not math.isfinite(value):

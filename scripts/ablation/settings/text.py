@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from jsonschema import Draft202012Validator
 
 from ablation.errors import InputError
 
@@ -172,6 +173,8 @@ def _scalar(node: yaml.Node) -> str | None:
 
 def _with_text(value: Any, path: tuple, places: Places, rule: dict, definitions: dict) -> Any:
     """Return a copy of a value in which what the schema's rule has as text is as it was written."""
+    if "if" in rule:
+        rule = rule["then" if Draft202012Validator(rule["if"]).is_valid(value) else "else"]
     if "$ref" in rule:
         rule = definitions[rule["$ref"].rpartition("/")[2]]
     if isinstance(value, dict):

@@ -14,6 +14,7 @@ def study_facts(config: dict) -> dict[str, Any]:
     return {
         "title": config["title"],
         "baseline": config["baseline"],
+        "report_on": config["report_on"],
         "seeds": sorted(config["seeds"]),
         "dataset": config["dataset"]["name"],
         "epsilon": config["whitening"]["epsilon"],
@@ -25,6 +26,7 @@ def study_facts(config: dict) -> dict[str, Any]:
         "identical_trainings": identical_trainings(config),
         "defaults": defaults_in_words(config),
         "varying": varying_settings(config),
+        "families": {name: family_facts(config, name) for name in config["families"]},
         "config": yaml.safe_dump(minimal_config(config), allow_unicode=True),
         "models": {
             name: {
@@ -37,6 +39,27 @@ def study_facts(config: dict) -> dict[str, Any]:
             for name, model in models.items()
         },
     }
+
+
+def family_facts(config: dict, name: str) -> dict[str, Any]:
+    """Return what the report says of a family of a completed config.
+
+    rows: by name of the model, the settings that it is about; labels: these in words; compared: the rows that are
+    compared with the family's model, all but one that is the same.
+    """
+    family = config["families"][name]
+    own, models = {**config["models"][family["of"]], "description": ""}, config["models"]
+    return {
+        "title": family["entry"].get("title", name),
+        "description": family["entry"].get("description", ""),
+        **{key: family[key] for key in ("kind", "of", "rows", "left_out")},
+        "labels": {row: _label(about) for row, about in family["rows"].items()},
+        "compared": [row for row in family["rows"] if {**models[row], "description": ""} != own],
+    }
+
+
+def _label(about: dict[str, Any]) -> str:
+    return format_settings({key: value for key, value in about.items() if value is not None})
 
 
 def differences_in_words(config: dict, name: str) -> str:
@@ -57,22 +80,25 @@ def varying_settings(config: dict) -> dict[str, dict[str, str]]:
 
 def minimal_config(config: dict) -> dict[str, Any]:
     """Return a config that holds only what decides the results of `config`, a completed one, and completes to it."""
-    defaults = config["defaults"]
+    defaults, models = config["defaults"], {}
     dataset = {key: value for key, value in config["dataset"].items() if value is not None}
     dataset.pop("archive", None)  # a path on one machine
-    kept = {key: value for key, value in config.items() if key not in ("download", "pathvars")}
+    family_of = {row: name for name, family in config["families"].items() for row in family["rows"]}
+    for name, model in config["models"].items():
+        if name in family_of:
+            models[family_of[name]] = config["families"][family_of[name]]["entry"]
+        else:
+            models[name] = {
+                key: value for key, value in model.items() if key not in defaults or value not in (None, defaults[key])
+            }
+    kept = {key: value for key, value in config.items() if key not in ("download", "pathvars", "families")}
     return kept | {
         "dataset": dataset,
         "defaults": {key: value for key, value in defaults.items() if value is not None},
         "download": {"sha256": config["download"]["sha256"]},  # what the archive is, wherever it comes from
         "seeds": sorted(config["seeds"]),
         "training": {key: config["training"][key] for key in ("device", "threads")},
-        "models": {
-            name: {
-                key: value for key, value in model.items() if key not in defaults or value not in (None, defaults[key])
-            }
-            for name, model in config["models"].items()
-        },
+        "models": models,
     }
 
 

@@ -1,4 +1,4 @@
-"""One evaluation of a trained model on the test images: predictions.npz and metrics.json, next to what was trained."""
+"""One evaluation of a trained model on held-out images: predictions.npz and metrics.json, next to what was trained."""
 
 import logging
 from pathlib import Path
@@ -10,6 +10,7 @@ from ablation.data import images
 from ablation.errors import InputError
 from ablation.keys import check_code, key_of
 from ablation.own_files import is_own, own_path
+from ablation.settings.specs import ModelSpec
 from ablation.training import checkpoint, devices
 
 logger = logging.getLogger(__name__)
@@ -19,8 +20,9 @@ def evaluate_run(data: Path, training: Path, made_from: dict, folder: Path, *, a
     """Evaluate the model of the folder `training` and write model.keras and what `plan.RUN_FILES` names into `folder`.
 
     data: images.npz or zca.npz; made_from: everything that decides the evaluation; architecture: as the config has it
-    now. Of the files of the training the model is linked into `folder`, or copied where the filesystem has no links,
-    and the others are copied.
+    now. It is on the test images; if made_from says so, on the validation images of the training instead, and no test
+    image is read. Of the files of the training the model is linked into `folder`, or copied where the filesystem has no
+    links, and the others are copied.
 
     Raises InputError where the code is no longer that which was planned, the training is another than the planned one
     or its files do not match their digests, as `images.read_images` does, and for probabilities that are not finite.
@@ -35,7 +37,13 @@ def evaluate_run(data: Path, training: Path, made_from: dict, folder: Path, *, a
     for path, digest in ((model_path, "model_digest"), (history_path, "history_digest")):
         if files.file_digest(path) != trained[digest]:
             raise InputError(f"{path}: does not match the digest in training.json; delete {training} and run again")
-    pixels, labels, test_digest = images.read_images(data, "test", made_from["test_images"])
+    part = made_from.get("report_on", "test")
+    if part == "test":
+        pixels, labels, digest = images.read_images(data, "test", made_from["test_images"])
+    else:
+        pixels, labels, digest = images.read_images(data, "train")
+        spec, limit = ModelSpec(trained["spec"]), trained["made_from"]["train_images"]
+        _, (pixels, labels) = images.split(pixels, labels, spec, made_from["seed"], limit)
     model = networks.load_model(model_path, architecture)
     own = {"network": own_path("architecture", architecture, "file")} if is_own(architecture) else {}
     check_code(made_from, **own)
@@ -66,12 +74,12 @@ def evaluate_run(data: Path, training: Path, made_from: dict, folder: Path, *, a
             "key": key_of(made_from),
             "model": made_from["model"],
             "seed": made_from["seed"],
-            "test_loss": loss,
-            "test_accuracy": accuracy,
+            f"{part}_loss": loss,
+            f"{part}_accuracy": accuracy,
             "test_time_augmentation": augmentation,
-            "test_accuracy_no_tta": accuracy_no_tta,
-            "test_images": len(labels),
-            "test_digest": test_digest,
+            f"{part}_accuracy_no_tta": accuracy_no_tta,
+            f"{part}_images": len(labels),
+            f"{part}_digest": digest,
             "predictions_digest": files.file_digest(predictions_path),
             "training_code": trained["made_from"]["code"]["syntax"],
             "parameters": parameters,
@@ -81,4 +89,4 @@ def evaluate_run(data: Path, training: Path, made_from: dict, folder: Path, *, a
         },
     )
     checkpoint.remove(model_path)  # what Snakemake evaluates, it has taken for complete
-    logger.info(f"test loss {loss:.4f}, test accuracy {accuracy:.4f}, {len(labels)} images")
+    logger.info(f"{part} loss {loss:.4f}, {part} accuracy {accuracy:.4f}, {len(labels)} images")

@@ -3,14 +3,15 @@
 A file of a figure has
 
     its docstring   the title, one line
-    SCOPE           "study", "model" (one figure per model) or "whitening"
+    SCOPE           "study", "family" (one figure per family), "model" (one per model) or "whitening"
     CATEGORY        of Snakemake's report
-    CAPTION, ALT    of the page and of Snakemake's report; {model} in ALT is the model's name
+    CAPTION, ALT    of the page and of Snakemake's report, about test images; {model} in ALT is the model's name, or the
+                    family's
     ORDER           its place among those of its scope
-    NEEDS           optional: shown only where the study has "comparisons" or "validation" images
+    NEEDS           optional: shown only where the study has "comparisons" or "validation" images; of a family, its kind
     WIDE            optional: True for the full width of the page
 
-and `draw(study)`, or `draw(study, model)` with the scope "model", which returns the figure.
+and `draw(study)`, or `draw(study, name)` with the scopes "model" and "family", which returns the figure.
 """
 
 import ast
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ablation.files import atomic_write
+from ablation.report.wording import on_images
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,8 +45,11 @@ class FigureInfo:
 
 
 @cache
-def catalogue() -> dict[str, FigureInfo]:
-    """Return what every figure shows, by the name of its file, in the order of the page."""
+def catalogue(report_on: str = "test") -> dict[str, FigureInfo]:
+    """Return what every figure shows, by the name of its file, in the order of the page.
+
+    report_on: the images that captions are about, "test" or "validation".
+    """
     found = {}
     for path in Path(__file__).parent.glob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -56,15 +61,24 @@ def catalogue() -> dict[str, FigureInfo]:
             and statement.targets[0].id.lower() in FigureInfo.__annotations__
         }
         if literals:
-            found[path.stem] = FigureInfo(title=(ast.get_docstring(tree) or "").rstrip("."), **literals)
-    scopes = ["study", "model", "whitening"]
+            worded = {key: on_images(literals[key], report_on) for key in ("caption", "alt")}
+            found[path.stem] = FigureInfo(title=(ast.get_docstring(tree) or "").rstrip("."), **literals | worded)
+    scopes = ["study", "family", "model", "whitening"]
     return dict(sorted(found.items(), key=lambda entry: (scopes.index(entry[1].scope), entry[1].order, entry[0])))
 
 
-def draw(name: str, study: "Study", model: str | None = None) -> "Figure":
-    """Return the figure `name` of a study, or of one of its models."""
+def names(name: str, facts: dict) -> list[str]:
+    """Return whose figures a figure of the catalogue is, models' or families', of the facts of a study."""
+    figure = catalogue()[name]
+    if figure.scope == "family":
+        return [family for family, of in facts["families"].items() if of["kind"] == figure.needs]
+    return list(facts["models"]) if figure.scope == "model" else []
+
+
+def draw(name: str, study: "Study", of: str | None = None) -> "Figure":
+    """Return the figure `name` of a study, or of one of its models or families."""
     module = import_module(f"ablation.report.figures.{name}")
-    return module.draw(study) if model is None else module.draw(study, model)
+    return module.draw(study) if of is None else module.draw(study, of)
 
 
 def save(figure: "Figure", path: str | Path, key: str) -> None:

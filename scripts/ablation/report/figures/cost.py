@@ -27,13 +27,13 @@ def draw(study: Study) -> Figure:
     same_size: dict[int, int] = {}
     for number, model in enumerate(study.models):
         row = table.loc[model]
-        percent, low, high = (100 * row[name] for name in ("test_accuracy", "population_low", "population_high"))
+        percent, low, high = (100 * row[name] for name in ("accuracy", "population_low", "population_high"))
         color, marker = series_style(number, MARKERS)
         style = {"yerr": [[percent - low], [high - percent]], "fmt": marker, "color": color, "capsize": 3}
         place = same_size[row["parameters"]] = same_size.get(row["parameters"], -1) + 1
         parameters.errorbar(row["parameters"] / 1e6 + step * place, percent, label=model, **style)
         minutes.errorbar(row["training_seconds"] / 60, percent, **style)
-    parameters.set(xlabel="million parameters", ylabel="test accuracy, %")
+    parameters.set(xlabel="million parameters", ylabel=f"{study.report_on} accuracy, %")
     minutes.set(xlabel="minutes of training")
     for axes in (parameters, minutes):
         axes.set_xlim(0, 1.05 * axes.dataLim.x1)  # Matplotlib's own margin is a fraction of the points' spread alone

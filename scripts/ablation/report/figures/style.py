@@ -11,7 +11,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
+
+from ablation.report.study import Study
 
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]  # Okabe and Ito, 2008
 LIGHT = "#9ecae1"
@@ -111,3 +114,33 @@ def signed(value: float, digits: int) -> str:
 def first_classes(class_names: Names) -> str:
     """Return what to add to a label where only the first MAX_CLASSES classes are drawn."""
     return f" (first {MAX_CLASSES} of {len(class_names)} classes)" if len(class_names) > MAX_CLASSES else ""
+
+
+def difference_bars(study: Study, family: str) -> Figure:
+    """Return a figure of the differences of the rows of a family to its model, in points, the lowest first.
+
+    Bars are the 95% intervals on these images (narrow) and on new ones (wide); the verdict on these stands beside them.
+    """
+    facts = study.facts["families"][family]
+    rows = study.comparisons[study.comparisons["family"] == family].sort_values("difference", ascending=False)
+    figure = Figure(figsize=(9, 1.3 + 0.42 * max(len(rows), 1)))
+    axes = figure.subplots()
+    bar, wide_bar = {"color": PALETTE[0], "linewidth": 2.5}, {"color": LIGHT, "linewidth": 7}
+    point = {"color": "black", "marker": "|", "linestyle": "", "markersize": 13}
+    for place, row in enumerate(rows.itertuples()):
+        axes.plot([100 * row.population_low, 100 * row.population_high], [place] * 2, solid_capstyle="butt", **wide_bar)
+        axes.plot([100 * row.low, 100 * row.high], [place] * 2, solid_capstyle="butt", **bar)
+        axes.plot(100 * row.difference, place, **point)
+        weight = "bold" if row.verdict in ("better", "worse") else "normal"
+        text = f"{signed(100 * row.difference, 1)}  {row.verdict}"
+        axes.annotate(text, (1.01, place), xycoords=("axes fraction", "data"), va="center", fontsize=9, weight=weight)
+    axes.axvline(0, color="black", linewidth=1)
+    axes.set_yticks(range(len(rows)), [facts["labels"][row] for row in rows["model"]])
+    axes.set(xlabel=f"{study.report_on} accuracy minus that of {facts['of']}, points")
+    handles = [
+        Line2D([], [], label="difference", **point),
+        Line2D([], [], label="95%, these images", **bar),
+        Line2D([], [], label="95%, new images", **wide_bar),
+    ]
+    figure.legend(handles=handles, loc="outside upper center", ncols=3)
+    return figure
