@@ -274,9 +274,9 @@ def test_an_evaluation_of_something_else_is_refused(trained, program):
     results, folder = trained
     record = json.loads((folder / "training.json").read_text())
     for change in ({"seed": 4}, {"key": "0" * 16}):
-        files.write_json(folder / "training.json", record | change)
+        files.write_record(folder / "training.json", record | change)
         assert "holds the training of another key or seed" in refusal(program(results, "evaluate.py"))
-    files.write_json(folder / "training.json", record)
+    files.write_record(folder / "training.json", record)
     for name in ("model.keras", "history.csv"):
         content = (folder / name).read_bytes()
         (folder / name).unlink()

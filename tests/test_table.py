@@ -91,6 +91,8 @@ def test_a_study_of_validation_images_says_so():
     assert set(result["images"]) == {"validation"}
     assert "validation accuracy" not in table.features(result)  # the same again
     assert "validation accuracy, %" in table.paper_table(result).columns
+    assert result["published_difference"].isna().all()  # which is of test images
+    assert "published difference" not in table.features(result)
     assert not any("test" in heading for heading in table.paper_table(result).columns)
 
 
@@ -106,7 +108,7 @@ def test_one_model_alone():
     assert comparisons.empty
     assert np.isnan(result["accuracy_sd"].item())
     assert result["population_low"].item() < 0.70 < result["population_high"].item()
-    assert table.features(result) == {"", "published", "validation accuracy"}
+    assert table.features(result) == {"", "published", "published difference", "validation accuracy"}
 
 
 def test_a_csv_is_read_back_as_it_was(tmp_path):

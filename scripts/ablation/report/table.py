@@ -152,11 +152,11 @@ COLUMNS = [
     ),
     Column(
         "published_difference",
-        "`accuracy` - `published_accuracy`",
+        "`accuracy` - `published_accuracy`; empty for validation images",
         "ours minus published, points",
         points,
         missing="–",
-        needs="published",
+        needs="published difference",
     ),
     Column("parameters", "trainable parameters", "para\u00admeters", "{:,.0f}".format, paper="value"),
     Column("epochs", "passes over the training images", "epochs"),
@@ -219,6 +219,8 @@ def accuracy_table(
         .join(against_baseline[["verdict", "population_verdict"]])
     )
     table["published_difference"] = table["accuracy"] - table["published_accuracy"].astype(float)
+    if report_on != "test":
+        table["published_difference"] = np.nan
     table = table.assign(images=report_on, chance_level=chance_level)
     table["at_chance"] = table.index.isin(statistics.at_chance(scores, chance_level))
     table = table.rename_axis("model").sort_values(["accuracy", "model"], ascending=[False, True]).reset_index()
@@ -237,6 +239,7 @@ def features(table: pd.DataFrame) -> set[str]:
     """
     has = {
         "comparisons": len(table) > 1,
+        "published difference": table["published_difference"].notna().any(),
         "published": table["published_accuracy"].notna().any(),
         "validation accuracy": table["val_accuracy"].notna().any() and (table["images"] == "test").all(),
         "test-time augmentation": (table["test_time_augmentation"] != "none").any(),

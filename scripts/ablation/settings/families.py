@@ -103,7 +103,7 @@ def expand(
                     f"{where}: its row {row} has a name of {len(row)} letters, {LONGEST_NAME} are possible;"
                     f" shorten that of {of}, or vary fewer settings"
                 )
-            if row in plain | set(models):
+            if row in plain or row in models:
                 raise InputError(f"{where}: its row {row} has the name of another model; rename that one")
             models[row] = model
             family["rows"][row] = about
