@@ -184,11 +184,11 @@ def test_a_new_setting_whose_default_changes_nothing(editable):
     """A11: no key holds a setting at the value that turns it off."""
     path = editable.path / "rules/schemas/config.schema.yaml"
     before = "      label_smoothing:\n"
-    added = "      cutout:\n        description: Added.\n        type: integer\n        default: 0\n        x-off: 0\n"
+    added = "      mixup:\n        description: Added.\n        type: integer\n        default: 0\n        x-off: 0\n"
     assert before in path.read_text()
     path.write_text(path.read_text().replace(before, added + before))
     assert editable.jobs(*DIGITS) == {"study", "report"}  # which list the defaults
-    on = editable.write("change.yaml", {"models": {"model5": {"cutout": 4}}})
+    on = editable.write("change.yaml", {"models": {"model5": {"mixup": 4}}})
     assert editable.jobs(*DIGITS, on) == rows_of("model5")
 
 
