@@ -497,7 +497,7 @@ def test_in_the_workflow(tmp_path):
     assert jobs_in(run.stdout) == {"evaluate own 1"}
     assert json.loads(metrics.read_text())["predictions_digest"] == record["predictions_digest"]
     (tmp_path / "my/renamed.py").unlink()
-    assert "config error: models.own.architecture: no such file 'my/renamed.py'" in checkout.snakemake("-n").stdout
+    assert "models.own.architecture: no such file 'my/renamed.py'" in checkout.snakemake("-n").stdout
 
 
 def test_specs_are_json(schema, own):
