@@ -34,7 +34,8 @@ if workflow.is_main_process:
         print(line, file=sys.stderr)
     # A run that is mistyped gets the nearest name; Snakemake knows its targets only later.
     typed = [word for word in sys.argv[1:] if word.startswith(f"{RESULTS}/runs/")]
-    errors.run(lambda: text.check_targets(typed, PLAN.run_files))
+    if typed:
+        errors.run(lambda: text.check_targets(typed, PLAN.run_files))
 
 
 wildcard_constraints:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ablation import files
 from ablation.errors import InputError
+from ablation.own_files import parse_module
 
 LIBRARY = Path(__file__).parent
 KEY_DIGITS = 16  # hexadecimal, of a SHA-256: enough to tell apart any number of results that a disk can hold
@@ -112,10 +113,7 @@ def code_of_file(setting: str, path: Path) -> str:
         name = file.relative_to(path.parent).as_posix() if file != path else ""
         if name in syntax:
             continue
-        try:
-            tree = ast.parse(file.read_bytes())
-        except (SyntaxError, ValueError) as error:
-            raise InputError(f"{setting}: {file}, line {getattr(error, 'lineno', None) or 1}: {error}") from None
+        tree = parse_module(setting, file)
         syntax[name] = repr(_syntax(tree))
         package = file.parent.relative_to(path.parent).parts
         for module in _imported(tree, package):

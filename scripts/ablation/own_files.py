@@ -1,5 +1,6 @@
 """What a user names in the config: files and folders of their own, and Python of their own."""
 
+import ast
 import importlib.util
 import os
 import sys
@@ -33,6 +34,17 @@ def own_path(setting: str, given: str, kind: str) -> Path:
 def is_own(name: object) -> bool:
     """Tell whether a name in the config is that of a Python file of the user's, rather than of a module of ours."""
     return isinstance(name, str) and name.endswith(".py")
+
+
+def parse_module(setting: str, path: Path) -> ast.Module:
+    """Return the syntax of a user's Python file, which is not run.
+
+    Raises InputError, with file and line, where it is no Python.
+    """
+    try:
+        return ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError) as error:
+        raise InputError(f"{setting}: {path}, line {getattr(error, 'lineno', None) or 1}: {error}") from None
 
 
 def load_module(setting: str, path: Path, function: str) -> ModuleType:

@@ -56,8 +56,11 @@ class Plan:
             "code": code_of("ablation.data.whitening"),
         }
         self.trainings, self.evaluations = {}, {}
+        networks: dict[str, dict[str, Any]] = {}  # hundreds of rows may share a file
         for name, model in config["models"].items():
-            network = self._network(name)
+            if model["architecture"] not in networks:
+                networks[model["architecture"]] = self._network(name)
+            network = networks[model["architecture"]]
             schedule, optimizer = specs.recipe_modules(model)
             self.trainings[name] = {
                 "data": self.whitened if model["input"] == "zca" else self.images,

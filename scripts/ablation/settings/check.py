@@ -15,7 +15,7 @@ from ablation.own_files import is_own
 from ablation.settings import families
 from ablation.settings.networks import network_settings
 from ablation.settings.recipes import recipe_rule, required_arguments, settled
-from ablation.settings.specs import whitening_holdout
+from ablation.settings.specs import check_same_validation_images, whitening_holdout
 
 TYPE_NAMES = {
     "object": "a mapping",
@@ -94,27 +94,17 @@ def validate_and_fill(config: dict, schema: dict) -> dict:
             raise InputError(f"models.{name}.validation_images: must be last if dataset.groups is set")
     whitening_holdout(config)
     if config["report_on"] == "validation":
-        _check_validation_images(config["models"])
+        for name, model in config["models"].items():
+            if model["validation_split"] == 0:
+                raise InputError(
+                    f"models.{name}.validation_split: is 0, so there are no images for report_on validation"
+                )
+        check_same_validation_images(config["models"], "report_on", "validation")  # tests pair them
     for model in (config["defaults"], *config["models"].values()):
         model["epochs"] = min(model["epochs"], config["limits"]["epochs"] or model["epochs"])
         for recipe in ("optimizer", "schedule"):
             model[recipe] = settled(recipe, model[recipe], settings[recipe])
     return config
-
-
-def _check_validation_images(models: dict[str, dict]) -> None:
-    """Raise InputError unless all models have validation images, and all runs the same ones: tests pair them."""
-    first = next(iter(models))
-    for name, model in models.items():
-        if model["validation_split"] == 0:
-            raise InputError(f"models.{name}.validation_split: is 0, so there are no images for report_on validation")
-        if model["validation_images"] == "by_seed":
-            raise InputError(f"models.{name}.validation_images: must be last if report_on is validation")
-        if model["validation_split"] != models[first]["validation_split"]:
-            raise InputError(
-                f"models.{name}.validation_split: {model['validation_split']:g}, but {first} has"
-                f" {models[first]['validation_split']:g}; report_on validation needs the same for all"
-            )
 
 
 def _section(config: Any, *keys: str) -> dict:

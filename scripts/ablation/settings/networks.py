@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 from ablation.errors import InputError
-from ablation.own_files import is_own, own_path
+from ablation.own_files import is_own, own_path, parse_module
 
 FOLDER = Path(__file__).parents[1] / "training/networks"
 TYPES = {"int": "integer", "float": "number", "bool": "boolean", "str": "string"}
@@ -39,11 +39,8 @@ def network_settings(setting: str, architecture: str, schema: dict) -> dict[str,
 
 def _arguments(setting: str, path: Path) -> list[tuple[ast.arg, ast.expr]]:
     """Return the arguments of `build` that are settings, and their defaults."""
-    try:
-        tree = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError) as error:
-        raise InputError(f"{setting}: {path}, line {getattr(error, 'lineno', None) or 1}: {error}") from None
-    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "build"]
+    body = parse_module(setting, path).body
+    functions = [node for node in body if isinstance(node, ast.FunctionDef) and node.name == "build"]
     if not functions:
         raise InputError(f"{setting}: {path} has no function 'build'")
     given = functions[-1].args

@@ -105,16 +105,21 @@ def whitening_holdout(config: dict) -> float:
     if config["whitening"]["fit_on"] == "train_and_validation":
         return 0.0
     whitened = {name: model for name, model in config["models"].items() if model["input"] == "zca"}
-    first = next(iter(whitened), None)
-    for name, model in whitened.items():
+    check_same_validation_images(whitened, "whitening.fit_on", "train")
+    return next(iter(whitened.values()))["validation_split"] if whitened else 0.0
+
+
+def check_same_validation_images(models: dict[str, dict], setting: str, value: str) -> None:
+    """Raise InputError unless all runs of completed models have the same validation images, as a setting needs it."""
+    for name, model in models.items():
+        first = next(iter(models))
         if model["validation_images"] == "by_seed":
-            raise InputError(f"models.{name}.validation_images: must be last if whitening.fit_on is train")
-        if model["validation_split"] != whitened[first]["validation_split"]:
+            raise InputError(f"models.{name}.validation_images: must be last if {setting} is {value}")
+        if model["validation_split"] != models[first]["validation_split"]:
             raise InputError(
                 f"models.{name}.validation_split: {model['validation_split']:g}, but {first} has"
-                f" {whitened[first]['validation_split']:g}; whitening.fit_on train needs the same for all"
+                f" {models[first]['validation_split']:g}; {setting} {value} needs the same for all"
             )
-    return whitened[first]["validation_split"] if whitened else 0.0
 
 
 def identical_trainings(config: dict) -> list[list[str]]:
