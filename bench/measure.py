@@ -61,7 +61,7 @@ def finish_without_work(folder, configs):
     outputs = Outputs(finished.study, results)
     for name, key in outputs.figures.items():
         files.write_text(results / f"figures/{name}.png", key)
-    for name in ("accuracy.csv", "comparisons.csv", "accuracy.tex", "accuracy.md"):
+    for name in ("accuracy.csv", "comparisons.csv", "mistakes.csv", "accuracy.tex", "accuracy.md"):
         files.write_text(results / "report" / name, outputs.tables)
     files.write_text(results / "report/index.html", outputs.report)
     files.write_json(results / "report/study.json", finished.study)

@@ -67,8 +67,8 @@ rule whiten:
         "../envs/data.yaml"
     threads: 4
     resources:
-        mem_mb=scaled_memory(PLAN.whitening_megabytes),
-        runtime=30,
+        mem_mb=scaled_memory(PLAN.whitening_resources["mem_mb"]),
+        runtime=PLAN.whitening_resources["runtime"],
     params:
         program=f"{SCRIPTS}/whiten.py",
         made_from=json.dumps(PLAN.whitened),

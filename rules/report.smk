@@ -40,9 +40,10 @@ rule compare:
         unpack(
             written(
                 "compare",
-                ["accuracy.csv", "comparisons.csv", "accuracy.tex", "accuracy.md"],
+                ["accuracy.csv", "comparisons.csv", "mistakes.csv", "accuracy.tex", "accuracy.md"],
                 OUTPUTS.tables,
                 study="<results>/report/study.json",
+                images=f"<results>/{PLAN.images_path}",
                 metrics=runs_of(*config["models"]),
             )
         ),
@@ -59,6 +60,7 @@ rule compare:
             category="Accuracy",
             labels={"figure": "table of comparisons", "model": ""},
         ),
+        mistakes="<results>/report/mistakes.csv",
         latex="<results>/report/accuracy.tex",
         markdown="<results>/report/accuracy.md",
     log:
@@ -75,8 +77,8 @@ rule compare:
         program=f"{SCRIPTS}/compare.py",
     shell:
         "exec python {params.program:q} --study {input.study:q} --accuracy {output.accuracy:q}"
-        " --comparisons {output.comparisons:q} --latex {output.latex:q} --markdown {output.markdown:q}"
-        " > {log:q} 2>&1"
+        " --comparisons {output.comparisons:q} --mistakes {output.mistakes:q} --latex {output.latex:q}"
+        " --markdown {output.markdown:q} > {log:q} 2>&1"
 
 
 for figure, facts in FIGURES.items():
@@ -123,6 +125,11 @@ rule report:
                 ["index.html"],
                 OUTPUTS.report,
                 study="<results>/report/study.json",
+                data=[
+                    f"<results>/{path}"
+                    for path in (PLAN.study["images"], PLAN.study["whitened"])
+                    if path
+                ],
                 tables=rules.compare.output,
                 figures=ALL_FIGURES,
             )

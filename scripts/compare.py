@@ -1,6 +1,8 @@
-"""Collate all runs: a table of accuracies, best first, and the comparisons of all models."""
+"""Collate all runs: a table of accuracies, best first, the comparisons of all models, and their mistakes."""
 
 import argparse
+
+import pandas as pd
 
 from ablation import errors, files
 from ablation.report import table
@@ -10,7 +12,7 @@ from ablation.report.study import Study
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--study", required=True, help="study.json")
-    for output in ("accuracy", "comparisons", "latex", "markdown"):
+    for output in ("accuracy", "comparisons", "mistakes", "latex", "markdown"):
         parser.add_argument(f"--{output}", required=True)
     arguments = parser.parse_args()
 
@@ -18,15 +20,18 @@ def main() -> None:
     key = study.outputs.tables  # before anything is read
     accuracies, comparisons = table.study_tables(study)
     texts = table.paper_table(accuracies)
+    mistakes = pd.concat({model: study.mistakes(model) for model in study.models}, names=["model"])
 
     with files.atomic_write(arguments.comparisons) as temporary:
         comparisons.to_csv(temporary, index=False)
+    with files.atomic_write(arguments.mistakes) as temporary:
+        mistakes.droplevel(1).to_csv(temporary)
     with files.atomic_write(arguments.accuracy) as temporary:
         accuracies.to_csv(temporary, index=False)
     styled = texts.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis="columns")
     files.write_text(arguments.latex, styled.to_latex(hrules=True))
     study.log_look()
-    # Last, as the one of the four that bears the key, and digests of what figures and report are made from.
+    # Last, as the one of the five that bears the key, and digests of what figures and report are made from.
     digests = f"{files.file_digest(arguments.accuracy)}, {files.file_digest(arguments.comparisons)}"
     end = f"<!-- made from {key}, with {digests} -->"
     files.write_text(arguments.markdown, f"{texts.to_markdown(index=False)}\n\n{end}\n")

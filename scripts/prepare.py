@@ -34,7 +34,10 @@ def main() -> None:
     dataset = datasets.read_dataset(name, arguments.source, seed, **settings)
     dataset = datasets.shuffle(dataset, seed, made_from.get("validation_splits", ()))
     keys.check_code(made_from)
-    images.write_images(arguments.output, made_from, **vars(dataset))
+    repeats = datasets.repeats(dataset)
+    for warning in repeats.values():
+        logger.warning(f"{warning}; delete the copies")
+    images.write_images(arguments.output, made_from, facts={"repeats": repeats}, **vars(dataset))
     logger.info(
         f"{len(dataset.x_train)} training and {len(dataset.x_test)} test images"
         f" ({' x '.join(map(str, dataset.x_train.shape[1:]))}) of {len(dataset.class_names)} classes"

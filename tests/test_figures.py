@@ -12,6 +12,7 @@ from PIL import Image
 from ablation.report import figures
 from ablation.report.figures.calibration import reliability
 from ablation.report.figures.style import LIGHT, MAX_CLASSES, PALETTE
+from ablation.report.study import Study
 from conftest import ROOT
 from test_table import ACCURACIES, a_study
 
@@ -41,17 +42,19 @@ def study_of_table(accuracies, seeds=5, families=None, **changes):
     )
 
 
-def study_of_predictions(labels, class_names=NAMES, probabilities=None, images=None, test_files=None, **predicted):
+def study_of_predictions(labels, class_names=NAMES, probabilities=None, images=None, image_files=None, **predicted):
     """A study of models with these predicted labels, (seeds, images) each; the last is the baseline."""
-    return SimpleNamespace(
+    study = SimpleNamespace(
         models=list(predicted),
         baseline=list(predicted)[-1],
         labels=np.array(labels),
         class_names=class_names,
-        test_images=images,
-        test_files=test_files,
+        images=images,
+        image_files=None if image_files is None else np.array(image_files),
         predictions=lambda model: SimpleNamespace(predicted=np.array(predicted[model]), probabilities=probabilities),
     )
+    study.mistakes = lambda model: Study.mistakes(study, model)
+    return study
 
 
 def lines(axes):

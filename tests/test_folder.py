@@ -56,8 +56,31 @@ def test_classes_are_folders_and_a_sixth_of_each_is_held_out(folder):
     for image, label, name in zip(dataset.x_test, dataset.y_test, dataset.test_files, strict=True):
         assert name.startswith(dataset.class_names[label] + "/")
         np.testing.assert_array_equal(image, read_picture(folder / name, (16, 16), 3))
+    shuffled = datasets.shuffle(dataset, 0)
+    assert sorted(shuffled.train_files) == sorted(dataset.train_files) != shuffled.train_files.tolist()
+    for image, name in zip(shuffled.x_train, shuffled.train_files, strict=True):
+        np.testing.assert_array_equal(image, read_picture(folder / name, (16, 16), 3))
     other = datasets.read_dataset("folder", folder, 1, size=16)
     assert set(other.test_files) != set(dataset.test_files)
+
+
+def test_copies_are_named(folder):
+    assert datasets.repeats(read(folder)) == {}
+    copies = {"cat/copy.png": "cat/p0_00.png", "test/dog/again.png": "dog/p3_01.png"}
+    for name in ("cat", "dog"):
+        (folder / "train").mkdir(exist_ok=True)
+        (folder / name).rename(folder / "train" / name)
+        save(folder / "test" / name / "new.png", noise(9, 9))
+    for copy, original in copies.items():
+        place = folder / ("" if copy.startswith("test/") else "train") / copy
+        place.write_bytes((folder / "train" / original).read_bytes())
+    said = datasets.repeats(read(folder))
+    assert said["test"].startswith(
+        "1 of 3 test images are training images, too, pixel for pixel, as test/dog/again.png and train/dog/p3_01.png; "
+    )
+    assert said["train"].startswith(
+        "1 of 25 training images are copies of others, pixel for pixel, as train/cat/p0_00.png"
+    )
 
 
 def test_a_layout_with_parts(folder):

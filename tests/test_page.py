@@ -43,9 +43,7 @@ FACTS = {
 }
 
 
-def render(
-    accuracies=ACCURACIES, seeds=5, averaged=(), of_run=None, chance=0.1, looks=None, whitening_warning=None, **changes
-):
+def render(accuracies=ACCURACIES, seeds=5, averaged=(), of_run=None, chance=0.1, looks=None, warnings=(), **changes):
     facts = FACTS | {"models": {model: {"description": f"the {model} one"} for model in accuracies}} | changes
     published = facts["published"] is not None
     compared = {name: (family["of"], family["compared"]) for name, family in facts["families"].items()}
@@ -64,7 +62,7 @@ def render(
         accuracies=table,
         comparisons=comparisons,
         metrics=metrics,
-        whitening_warning=whitening_warning,
+        warnings=list(warnings),
     )
     names = []
     for name, figure in figures.catalogue().items():
@@ -135,10 +133,10 @@ def test_figures_of_the_whitening_are_shown_where_a_model_sees_whitened_images()
 
 
 def test_a_warning_of_the_whitening_is_at_the_top():
-    html = render(whitening_warning="it spreads test images 2 times as wide")
-    notice = '<p class="notice">Models with input zca: it spreads test images 2 times as wide.</p>'
+    html = render(warnings=["it spreads test images 2 times as wide"])
+    notice = '<p class="notice">Warning: it spreads test images 2 times as wide.</p>'
     assert html.index(notice) < html.index("<nav")
-    assert "Models with input zca:" not in render()
+    assert "Warning:" not in render()
 
 
 def test_it_fetches_nothing():

@@ -20,7 +20,7 @@ SMALL = {
     "defaults": {"channels": [4, 4, 4, 4]},
     "models": {"raw": {"input": "raw"}, "inputs": {"grid": {"of": "raw", "input": ["zca"]}}},
 }
-TABLES = ["report/accuracy.csv", "report/comparisons.csv", "report/accuracy.tex"]
+TABLES = [f"report/{name}" for name in ("accuracy.csv", "comparisons.csv", "mistakes.csv", "accuracy.tex")]
 FIGURES = [f"figures/{name}.png" for name in ("mistakes_raw-input-zca", "whitening", "accuracies", "grid_inputs")]
 
 

@@ -361,7 +361,7 @@ OTHER = "is of other settings, data or code than the study; run snakemake again"
 
 
 def tables(checkout):
-    return [f"--{name}={checkout.path / name}" for name in ("accuracy", "comparisons", "markdown", "latex")]
+    return [f"--{name}={checkout.path / name}" for name in ("accuracy", "comparisons", "mistakes", "markdown", "latex")]
 
 
 def test_code_edited_while_a_training_runs(checkout):
@@ -465,6 +465,7 @@ def test_damage_is_seen_before_anything_runs(finished_study):
         ("report/accuracy.md", b"| model |", {"compare"}),
         ("report/accuracy.md", None, {"compare"}),
         ("report/accuracy.tex", None, {"compare"}),
+        ("report/mistakes.csv", None, {"compare"}),
         ("report/study.json", b"{", {"study"}),
         ("figures/loss_model5.png", b"PNG", {"plot_loss model5"}),
         (

@@ -59,6 +59,52 @@ def test_runs_by_model_in_the_order_of_the_config(results):
     assert [history["loss"].item() for history in study.histories("a")] == [2, 1]
 
 
+@pytest.mark.parametrize(
+    ("report_on", "names"), [("test", ["t0", "t1"]), ("validation", ["t3", "t4"]), ("none", ["", ""])]
+)
+def test_mistakes_name_the_files_of_the_images(results, report_on, names):
+    study = files.read_json(results / "report/study.json")
+    study["facts"]["report_on"], study["images"] = report_on.replace("none", "test"), "images.npz"
+    files.write_json(results / "report/study.json", study)
+    of_five = np.array([] if report_on == "none" else [f"t{n}" for n in range(5)], dtype=str)
+    classes = np.array(["cat", "dog", "frog"])
+    files.write_npz(results / "images.npz", train_files=of_five, test_files=of_five[:4], class_names=classes)
+    for seed, sure in ((1, 0.8), (2, 0.3)):  # of the second image, which both get wrong; the first only seed 1
+        write_run(results, "a", seed, [1, 2] if seed == 1 else [0, 2])
+        path = results / f"runs/a/seed{seed}/predictions.npz"
+        probabilities = np.array([[0, 1, 0] if seed == 1 else [0.5, 0.5, 0], [0, 0.2, sure]], dtype=np.float16)
+        files.write_npz(
+            path, probabilities=probabilities, predicted=probabilities.argmax(axis=1), labels=np.array(LABELS)
+        )
+        record = files.read_record(results / f"runs/a/seed{seed}/metrics.json")
+        files.write_record(
+            results / f"runs/a/seed{seed}/metrics.json",
+            {key: value for key, value in record.items() if key != "digest"}
+            | {"predictions_digest": files.file_digest(path)},
+        )
+    mistakes = read(results).mistakes("a")
+    assert mistakes.to_dict("list") == {
+        "image": [0, 1],
+        "file": names,
+        "class": ["cat", "dog"],
+        "predicted": ["dog", "frog"],
+        "probability": [0.75, pytest.approx(0.55, abs=1e-3)],
+        "seeds_wrong": [1, 2],
+    }
+
+
+@pytest.mark.parametrize(
+    ("report_on", "expected"), [("test", ["copies", "both", "models with input zca: wide"]), ("validation", ["both"])]
+)
+def test_warnings_are_those_of_the_images_reported_on(results, report_on, expected):
+    study = files.read_json(results / "report/study.json")
+    study["facts"]["report_on"] = report_on
+    files.write_json(results / "report/study.json", study | {"images": "images.npz", "whitened": "zca.npz"})
+    files.write_json(results / "images.json", {"repeats": {"test": "copies", "train": "both"}})
+    files.write_json(results / "zca.json", {"warning": "wide"})
+    assert read(results).warnings == expected
+
+
 def test_other_images_are_refused(results):
     write_run(results, "a", 1, [0, 1], labels=[0, 2])
     with pytest.raises(InputError, match=r"a/seed1/predictions\.npz: is of other images"):

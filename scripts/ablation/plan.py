@@ -111,10 +111,13 @@ class Plan:
         return f"data/{key_of(self.whitened)}/zca.npz"
 
     @property
-    def whitening_megabytes(self) -> int:
-        """What a whitening asks for: the images and, where their size is known, six matrices of float64 of them."""
+    def whitening_resources(self) -> dict[str, int]:
+        """Megabytes and minutes that a whitening asks for, by the size of the images where the config has it.
+
+        Beyond those of small images: six matrices of float64, and the time of their eigenvalues, which is cubic.
+        """
         values = 3 * (self.config["dataset"]["size"] or 0) ** 2
-        return 3000 + 6 * 8 * values**2 // 10**6
+        return {"mem_mb": 3000 + 6 * 8 * values**2 // 10**6, "runtime": 30 + values**3 // 10**11}
 
     def arguments_of_prepare(self) -> list[str]:
         """Return the arguments of prepare.py besides its outputs."""

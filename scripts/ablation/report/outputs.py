@@ -26,6 +26,7 @@ class Outputs:
         self.runs: Runs = run_digests(study, results)
         self.tables = _key_with_runs(
             self.runs,
+            images=study["images"],  # of which the mistakes are
             baseline=facts["baseline"],
             report_on=facts["report_on"],
             families={name: [family["of"], family["compared"]] for name, family in facts["families"].items()},

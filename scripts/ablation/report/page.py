@@ -48,7 +48,7 @@ def render(template: str, study: Study, figures: dict[str, bytes], key: str) -> 
         summary=summary(table, comparisons, study.baseline, images[study.report_on][0]),
         chance=table["chance_level"].iloc[0],
         looks=looks,
-        whitening_warning=study.whitening_warning,
+        warnings=study.warnings,
         columns=[column for column in COLUMNS if column.heading and column.page and column.needs in shown],
         rows=records(table),
         families={name: records(family) for name, family in families.items()},

@@ -155,33 +155,57 @@ class Study:
         return files.read_npz(self.results / self._study["images"], "class_names")[0]
 
     @cached_property
-    def test_images(self) -> np.ndarray:
+    def images(self) -> np.ndarray:
         """The images that the study reports on, as they are, (images, height, width, channels) uint8."""
-        (images,) = self._held_out(self._study["images"], "x")
-        return images[: len(self.labels)] if self.report_on == "test" else images[: len(self.labels)][::-1]
-
-    def _held_out(self, name: str, *arrays: str) -> list[np.ndarray]:
-        """Return x or y of the test images of a file; or of the training images, those for validation first.
-
-        The latter are the last of all training images, so the order is turned around.
-        """
-        if self.report_on == "test":
-            return files.read_npz(self.results / name, *(f"{array}_test" for array in arrays))
-        return [array[::-1] for array in files.read_npz(self.results / name, *(f"{array}_train" for array in arrays))]
+        return self._reported_on("x_test", "x_train")
 
     @cached_property
-    def test_files(self) -> np.ndarray | None:
-        """The names of the test images' files, (images,) str; None where they have none, or are not reported on."""
-        if self.report_on != "test":
-            return None
-        names = files.read_npz(self.results / self._study["images"], "test_files")[0][: len(self.labels)]
+    def image_files(self) -> np.ndarray | None:
+        """The names of their files, (images,) str; None where they have none."""
+        names = self._reported_on("test_files", "train_files")
         return names if len(names) else None
 
+    def _reported_on(self, of_test: str, of_train: str) -> np.ndarray:
+        """Return the part of an array of images.npz that the study reports on; validation images are the last ones."""
+        n = len(self.labels)
+        if self.report_on == "test":
+            return files.read_npz(self.results / self._study["images"], of_test)[0][:n]
+        return files.read_npz(self.results / self._study["images"], of_train)[0][-n:]
+
+    def mistakes(self, model: str) -> pd.DataFrame:
+        """Return the images that a model gets wrong by the mean of its seeds' probabilities, the surest mistake first.
+
+        Columns: `image`, its index in predictions.npz; `file`, its name or ""; `class` and `predicted`, names of
+        classes; `probability`, the mean one of the latter; `seeds_wrong`, how many runs get it wrong by themselves.
+        """
+        runs = self.predictions(model)
+        mean = runs.probabilities.mean(axis=0, dtype=np.float64)
+        predicted, probability = mean.argmax(axis=1), mean.max(axis=1)
+        wrong = np.flatnonzero(predicted != self.labels)
+        wrong = wrong[np.argsort(-probability[wrong], kind="stable")]
+        return pd.DataFrame(
+            {
+                "image": wrong,
+                "file": "" if self.image_files is None else self.image_files[wrong],
+                "class": self.class_names[self.labels[wrong]],
+                "predicted": self.class_names[predicted[wrong]],
+                "probability": probability[wrong].round(4),
+                "seeds_wrong": (runs.predicted[:, wrong] != self.labels[wrong]).sum(axis=0),
+            }
+        )
+
     @cached_property
-    def whitening_warning(self) -> str | None:
-        """What the whitening has to say about its use on test images; None for nothing, or where none is read."""
-        path = self._study["whitened"] if self.report_on == "test" else None
-        return files.read_json((self.results / path).with_suffix(".json")).get("warning") if path else None
+    def warnings(self) -> list[str]:
+        """What the jobs that made the data warned of, as far as it concerns the images that the study reports on."""
+        repeats, whitened = self._record("images").get("repeats", {}), self._study["whitened"]
+        warnings = [text for part, text in repeats.items() if part in ("train", self.report_on)]
+        if whitened and self.report_on == "test" and (spread := self._record("whitened").get("warning")):
+            warnings.append(f"models with input zca: {spread}")
+        return warnings
+
+    def _record(self, name: str) -> dict:
+        """Return the record of the images, or of the whitened ones."""
+        return files.read_json((self.results / self._study[name]).with_suffix(".json"))
 
     @cached_property
     def whitening(self) -> Whitening:
@@ -189,9 +213,10 @@ class Study:
         filters, eigenvalues, epsilon = files.read_npz(
             self.results / self._study["whitened"], "filters", "eigenvalues", "epsilon"
         )
-        images, labels = self._held_out(self._study["images"], "x", "y")
-        (whitened,) = self._held_out(self._study["whitened"], "x")
-        return Whitening(images, whitened, labels, filters, eigenvalues, float(epsilon))
+        part, order = ("test", 1) if self.report_on == "test" else ("train", -1)  # validation images are the last ones
+        images, labels = files.read_npz(self.results / self._study["images"], f"x_{part}", f"y_{part}")
+        (whitened,) = files.read_npz(self.results / self._study["whitened"], f"x_{part}")
+        return Whitening(images[::order], whitened[::order], labels[::order], filters, eigenvalues, float(epsilon))
 
     @property
     def looks(self) -> dict[str, dict[str, str]]:

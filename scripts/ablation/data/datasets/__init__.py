@@ -24,7 +24,8 @@ def _none() -> np.ndarray:
 class Dataset:
     """x_*: (n, height, width, 1 or 3) uint8; y_*: (n,) int64 labels from 0; class_names: (classes,) str.
 
-    test_files: names of the test images' files, (n,) str; groups: of the training images, (n,) str. Both may be empty.
+    train_files, test_files: names of files, (n,) str; groups: of the training images, (n,) str. All three may
+    be empty.
     """
 
     x_train: np.ndarray
@@ -32,6 +33,7 @@ class Dataset:
     x_test: np.ndarray
     y_test: np.ndarray
     class_names: np.ndarray
+    train_files: np.ndarray = field(default_factory=_none)
     test_files: np.ndarray = field(default_factory=_none)
     groups: np.ndarray = field(default_factory=_none)
 
@@ -119,6 +121,36 @@ def check_classes(where: object, dataset: Dataset) -> None:
         raise InputError(f"{where}: must have at least two test images (got {len(dataset.y_test)})")
 
 
+def repeats(dataset: Dataset) -> dict[str, str]:
+    """Return what is to be said of images that are there twice, pixel for pixel, by part of the data set.
+
+    `test`: of test images that are also trained on; `train`: of training images, of which some validate the others.
+    """
+    first: dict[bytes, int] = {}
+    again = [(index, first.setdefault(image.tobytes(), index)) for index, image in enumerate(dataset.x_train)]
+    in_train = [(index, other) for index, other in again if index != other]
+    in_test = [(index, first[key]) for index, key in enumerate(map(bytes, dataset.x_test)) if key in first]
+
+    def named(part: str, index: int) -> str:
+        names = getattr(dataset, f"{part}_files")
+        return names[index] if len(names) else f"{part} image {index}"
+
+    said = {}
+    if in_test:
+        said["test"] = (
+            f"{len(in_test)} of {len(dataset.x_test)} test images are training images, too, pixel for pixel, as"
+            f" {named('test', in_test[0][0])} and {named('train', in_test[0][1])};"
+            " accuracy on these says nothing about new images"
+        )
+    if in_train:
+        said["train"] = (
+            f"{len(in_train)} of {len(dataset.x_train)} training images are copies of others, pixel for pixel, as"
+            f" {named('train', in_train[0][0])} of {named('train', in_train[0][1])};"
+            " an image may be trained on and validated on"
+        )
+    return said
+
+
 def stratified_split(
     where: object, images: np.ndarray, labels: np.ndarray, class_names: np.ndarray, seed: int
 ) -> Dataset:
@@ -180,8 +212,8 @@ def shuffle(dataset: Dataset, seed: int, validation_splits: Sequence[float] = ()
             part, rest = _divide(dataset.groups, rest, end, fraction)
             parts.append(part)
         order = np.concatenate([*parts, rest])
-        dataset = replace(dataset, groups=dataset.groups[order])
-    return replace(dataset, x_train=dataset.x_train[order], y_train=dataset.y_train[order])
+    by_image = {name: getattr(dataset, name) for name in ("x_train", "y_train", "train_files", "groups")}
+    return replace(dataset, **{name: array[order] for name, array in by_image.items() if len(array)})
 
 
 def _divide(groups: np.ndarray, order: np.ndarray, size: int, fraction: float) -> tuple[np.ndarray, np.ndarray]:

@@ -46,6 +46,7 @@ def read(source: str | Path, seed: int, size: int, groups: str | None = None) ->
 
     is_split = bool(parts) and len(parts[0]) == 3
     class_names, labels = np.unique([part[-2] for part in parts], return_inverse=True)
+    files = np.array([_printable(name) for name in names], dtype=str)
     numbers = read_groups(groups, names) if groups else None
     if is_split:
         in_test = np.array([part[0] == "test" for part in parts])
@@ -63,7 +64,8 @@ def read(source: str | Path, seed: int, size: int, groups: str | None = None) ->
         x_test=images[test],
         y_test=labels[test],
         class_names=class_names,
-        test_files=np.array([_printable(names[index]) for index in test], dtype=str),
+        train_files=files[train],
+        test_files=files[test],
         **({} if numbers is None else {"groups": numbers[train]}),
     )
 
