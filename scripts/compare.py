@@ -28,13 +28,12 @@ def main() -> None:
         mistakes.droplevel(1).to_csv(temporary)
     with files.atomic_write(arguments.accuracy) as temporary:
         accuracies.to_csv(temporary, index=False)
-    styled = texts.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis="columns")
-    files.write_text(arguments.latex, styled.to_latex(hrules=True))
+    files.write_text(arguments.latex, table.latex(texts))
     study.log_look()
     # Last, as the one of the five that bears the key, and digests of what figures and report are made from.
     digests = f"{files.file_digest(arguments.accuracy)}, {files.file_digest(arguments.comparisons)}"
     end = f"<!-- made from {key}, with {digests} -->"
-    files.write_text(arguments.markdown, f"{texts.to_markdown(index=False)}\n\n{end}\n")
+    files.write_text(arguments.markdown, f"{table.markdown(texts)}\n\n{end}\n")
 
 
 if __name__ == "__main__":

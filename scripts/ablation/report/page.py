@@ -7,10 +7,10 @@ import jinja2
 import pandas as pd
 
 from ablation.report import statistics
-from ablation.report.figures import catalogue
+from ablation.report.figures import MANY, catalogue
 from ablation.report.statistics import AT_CHANCE, BETTER, SAME, TOO_FEW, WORSE
 from ablation.report.study import Study
-from ablation.report.table import COLUMNS, duration, features, percent, points, records
+from ablation.report.table import COLUMNS, duration, features, interval, percent, points, records
 from ablation.report.wording import on_images
 
 
@@ -43,6 +43,9 @@ def render(template: str, study: Study, figures: dict[str, bytes], key: str) -> 
     distinct["test_digest"] = sorted(set(per_run["test_digest"])) if study.report_on == "test" else []
     return environment.from_string(template).render(
         key=key,
+        many=MANY,
+        interval=lambda low, high: interval(low, high, points),
+        loads=_load_sentence(metrics),
         study=study.facts,
         seeds=sorted(study.seeds),
         summary=summary(table, comparisons, study.baseline, images[study.report_on][0]),
@@ -110,11 +113,12 @@ def _against_sentences(against: pd.DataFrame, reference: str) -> list[str]:
 def _best_model_sentence(table: pd.DataFrame, images: int) -> str:
     best = table.iloc[0]
     accuracy = f"{percent(best['accuracy'])}% of {images:,} {best['images']} images"
-    interval = f"{percent(best['population_low'])} to {percent(best['population_high'])}%"
+    low, high = best["population_low"], best["population_high"]
+    limits = interval(low, high, percent) + ("%" if high - low < statistics.TOO_WIDE else "")
     if best["seeds"] == 1:
-        about = f"one seed; 95% interval of this network on new images: {interval}"
+        about = f"one seed; 95% interval of this network on new images: {limits}"
     else:
-        about = f"mean of {best['seeds']} seeds; 95% interval of the mean over seeds and new images: {interval}"
+        about = f"mean of {best['seeds']} seeds; 95% interval of the mean over seeds and new images: {limits}"
     if len(table) == 1:
         return f"{best['model']} classifies {accuracy} correctly ({about})."
     first = _listed(table.loc[table["accuracy"] == best["accuracy"], "model"])
@@ -170,12 +174,31 @@ def _verdict_sentences(against: pd.DataFrame, reference: str) -> list[str]:
     if len(only_here):
         sentences.append(f"Shown for these images only, not for new ones: {_with_points(only_here)}.")
     low, high = (f"{100 * against['min_detectable_effect'].agg(end):.1f}" for end in ("min", "max"))
-    size = f"{low} points" if low == high else f"{low} to {high} points, depending on the variant,"
+    if high == "0.0":
+        return [
+            *sentences,
+            "The seeds of each model agree to 0.1 points: what size of difference is missed is not known.",
+        ]
+    varying = f"{high} points, depending on the variant,"
+    if low == "0.0":
+        size = f"up to {varying}"
+    else:
+        size = f"less than {low} points" if low == high else f"less than {low} to {varying}"
     sentences.append(
-        f"A true difference from {reference.partition(',')[0]} of less than {size} is found with less than"
+        f"A true difference from {reference.partition(',')[0]} of {size} is found with less than"
         f" {100 * statistics.POWER:.0f}% power; more seeds find smaller ones."
     )
     return sentences
+
+
+def _load_sentence(metrics: list[dict]) -> str:
+    """Return how busy the machines were that trained; "" where the trainings don't say."""
+    known = sorted({(run["load"], run["cpus"]) for run in metrics if run.get("load") is not None})
+    if not known:
+        return ""
+    loads, cpus = [f"{load:.1f}" for load, _ in (known[0], known[-1])], sorted({cpus for _, cpus in known})
+    processes = f"{' to '.join(dict.fromkeys(loads))} processes on {' or '.join(map(str, cpus))} CPUs"
+    return f"{processes} (the system's average while a training ran, itself included)"
 
 
 def _ranking_sentences(best: str, pairs: pd.DataFrame) -> list[str]:

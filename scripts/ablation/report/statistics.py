@@ -45,6 +45,7 @@ COLUMNS = {
 }  # of comparisons.csv, and what each is; results/README.md has the same
 BETTER, WORSE, SAME, TOO_FEW = "better", "worse", "not distinguishable", "too few seeds"
 AT_CHANCE = "both at chance"
+TOO_WIDE = 0.5  # an interval of accuracies, or of differences, that says next to nothing
 
 Part = tuple[float, float]  # of the variance of an estimate, and its degrees of freedom
 

@@ -3,7 +3,9 @@
 Accuracies and their differences are fractions; texts show percent and percentage points.
 """
 
-from collections.abc import Callable
+import re
+import textwrap
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -33,13 +35,17 @@ def duration(seconds: float) -> str:
     return str(timedelta(seconds=round(seconds)))
 
 
-def _accuracy_detail(row: Row) -> str:
-    spread = "" if row["accuracy_sd"] is None else f"± {percent(row['accuracy_sd'])}"
-    return " ".join(filter(None, [spread, "at chance" if row["at_chance"] else ""]))
+def interval(low: float, high: float, text: Callable[[float], str]) -> str:
+    """Return an interval of accuracies or of differences, its ends as `text` has them; in words if too wide."""
+    return f"{text(low)} to {text(high)}" if high - low < statistics.TOO_WIDE else "too wide to tell"
+
+
+def _spread(row: Row) -> str:
+    return "" if row["accuracy_sd"] is None else f"± {percent(row['accuracy_sd'])}"
 
 
 def _baseline_interval(row: Row) -> str:
-    return "" if row["baseline_low"] is None else f"{points(row['baseline_low'])} to {points(row['baseline_high'])}"
+    return "" if row["baseline_low"] is None else interval(row["baseline_low"], row["baseline_high"], points)
 
 
 def _published_loss(row: Row) -> str:
@@ -52,9 +58,10 @@ class Column:
 
     name: in the file; description: in results/README.md. The rest is of the texts that a reader sees; without a heading
     the column has none of its own. format: a value as text; missing: the text where there is none, and sort_missing the
-    value that it sorts by; detail: what else is in the cell, of a row; needs: what the table must have for the column
-    to be shown, as `features` returns it; page: whether the page shows it in a cell of its own; paper: None for not,
-    "value" for the value alone, "all" for the detail, too.
+    value that it sorts by; upper: the column with the upper end of an interval whose lower one this is; words: whether
+    it is aligned on the left; detail: what else is in the cell, of a row; needs: what the table must have for the
+    column to be shown, as `features` returns it; page: whether the page shows it in a cell of its own; paper: None
+    for not, "value" for the value alone, "all" for the detail, too.
     """
 
     name: str
@@ -63,6 +70,8 @@ class Column:
     format: Callable[[Any], str] = str
     missing: str = ""
     sort_missing: str = ""
+    upper: str = ""
+    words: bool = False
     detail: Callable[[Row], str] = lambda row: ""
     needs: str = ""
     page: bool = True
@@ -70,12 +79,16 @@ class Column:
 
     def text(self, row: Row) -> str:
         """Return the value of a row as text."""
-        return self.missing if row[self.name] is None else self.format(row[self.name])
+        if row[self.name] is None:
+            return self.missing
+        return interval(row[self.name], row[self.upper], self.format) if self.upper else self.format(row[self.name])
 
 
 COLUMNS = [
-    Column("model", "name of the model", "model", paper="value"),
-    Column("changes", "settings in which it differs from the baseline", "changes", page=False, paper="value"),
+    Column("model", "name of the model", "model", words=True, paper="value"),
+    Column(
+        "changes", "settings in which it differs from the baseline", "changes", words=True, page=False, paper="value"
+    ),
     Column("seeds", "runs that all means are over"),
     Column("images", "which images the study reports on: `test` or `validation`"),
     Column(
@@ -83,14 +96,23 @@ COLUMNS = [
         "fraction of these images classified correctly, mean over seeds",
         "test accuracy, %",
         percent,
-        detail=_accuracy_detail,
+        detail=_spread,
         paper="all",
     ),
     Column("accuracy_sd", "its sample standard deviation over seeds; empty for one seed"),
     Column("low", "lower end of the 95% interval of the mean over seeds, on these images; empty for one seed"),
     Column("high", "its upper end"),
     Column("chance_level", "accuracy of always answering the most frequent class of these images"),
-    Column("at_chance", "whether `accuracy`, by the number of images alone, can't be told from that or is below it"),
+    Column(
+        "at_chance",
+        "whether `accuracy`, by the number of images alone, can't be told from that or is below it",
+        "at chance",
+        lambda weak: "yes" if weak else "",
+        words=True,
+        needs="at chance",
+        page=False,
+        paper="value",
+    ),
     Column(
         "val_accuracy",
         "accuracy on the validation images after the last epoch, mean over seeds; empty without such images",
@@ -113,8 +135,8 @@ COLUMNS = [
         "lower end of the 95% interval of the mean over seeds and new images (with one seed: of that one network)",
         "95% interval, new images, %",
         percent,
-        detail=lambda row: f"to {percent(row['population_high'])}",
-        paper="all",
+        upper="population_high",
+        paper="value",
     ),
     Column("population_high", "its upper end"),
     Column(
@@ -135,10 +157,13 @@ COLUMNS = [
         "compared with the baseline, on these images: `better`, `worse`, `not distinguishable`, `both at chance`,"
         " `too few seeds`",
         "on these images",
-        needs="comparisons",
+        words=True,
+        needs="verdicts",
         paper="value",
     ),
-    Column("population_verdict", "the same, on new images", "on new images", needs="comparisons", paper="value"),
+    Column(
+        "population_verdict", "the same, on new images", "on new images", words=True, needs="verdicts", paper="value"
+    ),
     Column("loss", "clipped cross-entropy on these images, mean over seeds", "test loss", "{:.4f}".format),
     Column("published_loss", "published test loss"),
     Column(
@@ -162,8 +187,8 @@ COLUMNS = [
     Column("epochs", "passes over the training images", "epochs"),
     Column(
         "training_seconds",
-        "wall time of one training in seconds, epochs only, mean over seeds",
-        "training time",
+        "seconds of one training at the pace of the fastest epoch of all seeds, the one that other work slowed least",
+        "training time at the pace of the fastest epoch",
         duration,
     ),
 ]
@@ -178,12 +203,19 @@ def study_tables(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
     families = {name: (family["of"], family["compared"]) for name, family in study.facts["families"].items()}
     chance = statistics.chance_level(study.labels)
     comparisons = statistics.comparisons(scores, study.baseline, families, statistics.at_chance(scores, chance))
-    last = {
-        model: float(np.mean([history["val_accuracy"].iloc[-1] for history in study.histories(model)]))
-        for model in study.models
-    }
-    models = {name: facts | {"val_accuracy": last[name]} for name, facts in study.facts["models"].items()}
+    models = {name: facts | _of_histories(study.histories(name)) for name, facts in study.facts["models"].items()}
     return accuracy_table(study.metrics, models, scores, comparisons, study.report_on, chance), comparisons
+
+
+def _of_histories(histories: list[pd.DataFrame]) -> dict[str, float]:
+    """Return what a table says of the histories of a model's runs.
+
+    The time is of the fastest epoch times their number, since wall time has all in it that ran on the machine besides.
+    """
+    return {
+        "val_accuracy": float(np.mean([history["val_accuracy"].iloc[-1] for history in histories])),
+        "training_seconds": len(histories[0]) * min(float(history["seconds"].min()) for history in histories),
+    }
 
 
 def accuracy_table(
@@ -197,7 +229,8 @@ def accuracy_table(
     """Return a DataFrame of COLUMNS, a row per model, best accuracy first.
 
     metrics: one per model and seed, the content of its metrics.json. models: by name, a dict of `differs`, `epochs`,
-    `val_accuracy` (NaN where there is none), `published_loss` and `published_accuracy` (None where there are none).
+    `training_seconds`, `val_accuracy` (NaN where there is none), `published_loss` and `published_accuracy` (None where
+    there are none).
     scores: by model; comparisons: as statistics.comparisons returns them for these. report_on: the images that all this
     is of, "test" or "validation".
     """
@@ -211,7 +244,6 @@ def accuracy_table(
             loss=(f"{report_on}_loss", "mean"),
             test_time_augmentation=("test_time_augmentation", "first"),
             accuracy_no_tta=(f"{report_on}_accuracy_no_tta", "mean"),
-            training_seconds=("seconds", "mean"),
         )
         .join(pd.DataFrame.from_dict(models, orient="index").rename(columns={"differs": "changes"}))
         .join(pd.DataFrame.from_dict(summaries, orient="index"))
@@ -239,6 +271,8 @@ def features(table: pd.DataFrame) -> set[str]:
     """
     has = {
         "comparisons": len(table) > 1,
+        "verdicts": (table["verdict"].notna() & ~table["verdict"].isin(["", statistics.TOO_FEW])).any(),
+        "at chance": table["at_chance"].any(),
         "published difference": table["published_difference"].notna().any(),
         "published": table["published_accuracy"].notna().any(),
         "validation accuracy": table["val_accuracy"].notna().any() and (table["images"] == "test").all(),
@@ -248,15 +282,100 @@ def features(table: pd.DataFrame) -> set[str]:
 
 
 def paper_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a DataFrame of texts, a row per model, of an accuracy table: what a paper or a README would show."""
+    """Return a DataFrame of texts, a row per model, of an accuracy table: what a paper or a README would show.
+
+    Its columns of numbers end alike, so that they stand on the decimal point where they are aligned on the right.
+    """
     rows, shown, report_on = records(table), features(table), table["images"].iloc[0]
-    return pd.DataFrame(
-        {
-            on_images(column.heading.replace("\u00ad", ""), report_on): [
-                f"{column.text(row)} {column.detail(row) if column.paper == 'all' else ''}".strip().replace("−", "-")
-                for row in rows
+    texts = {}
+    for column in COLUMNS:
+        if column.paper and column.needs in shown:
+            heading = on_images(column.heading.replace("\u00ad", ""), report_on)
+            if column.name == "baseline_difference" and "verdicts" not in shown:
+                heading += f" ({statistics.TOO_FEW} for verdicts)"
+            cells = [
+                f"{column.text(row)} {column.detail(row) if column.paper == 'all' else ''}".strip() for row in rows
             ]
-            for column in COLUMNS
-            if column.paper and column.needs in shown
-        }
-    )
+            texts[heading] = cells if column.words else _aligned(cells)
+    return pd.DataFrame(texts)
+
+
+def _aligned(cells: list[str]) -> list[str]:
+    """Return cells whose numbers but the first are as wide as the widest of the column, by spaces of a digit."""
+    numbers = [re.findall(r"[+−]?\d[\d,.]*", cell) for cell in cells]
+    several = [found for found in numbers if len(found) > 1]
+    widths = [max(map(len, of)) for of in zip(*several, strict=False)]
+    aligned = []
+    for cell, found in zip(cells, numbers, strict=True):
+        for number, width in list(zip(found, widths, strict=False))[1:]:
+            head, _, tail = cell.rpartition(number)
+            cell = head + "\u2007" * (width - len(number)) + number + tail
+        aligned.append(cell)
+    return aligned
+
+
+def markdown(texts: pd.DataFrame) -> str:
+    """Return what `paper_table` returns as a table of Markdown, numbers on the right, in columns of equal width."""
+    columns = []
+    for name in texts:
+        cells = [re.sub(r"([|<*`\\])", r"\\\1", " ".join(cell.split(" "))) for cell in (name, *texts[name])]
+        width, left = max(3, *map(len, cells)), _is_words(name)
+        cells.insert(1, ":" + "-" * (width - 1) if left else "-" * (width - 1) + ":")
+        columns.append([cell.ljust(width) if left else cell.rjust(width) for cell in cells])
+    return "\n".join(f"| {' | '.join(row)} |" for row in zip(*columns, strict=True))
+
+
+def latex(texts: pd.DataFrame) -> str:
+    """Return what `paper_table` returns in LaTeX, for the package booktabs: figures, then the settings of each model.
+
+    The two verdicts are one column, and a heading has several lines, so that a page is wide enough.
+    """
+    figures = texts.drop(columns="changes")
+    if "on new images" in figures:
+        here, new = figures["on these images"], figures.pop("on new images")
+        figures["on these images"] = here.where(here == new, here + ", on new images " + new)
+        figures = figures.rename(columns={"on these images": "verdict"})
+    kinds = "".join(("l" if name == "model" else "p{2.2cm}") if _is_words(name) else "r" for name in figures)
+    lines = ["{\\footnotesize\\setlength{\\tabcolsep}{3pt}", f"\\begin{{tabular}}{{{kinds}}}", "\\toprule"]
+    lines += [_latex_row(_latex_heading(name) for name in figures), "\\midrule"]
+    for row in figures.itertuples(index=False):
+        cells = zip(figures, row, strict=True)
+        lines.append(_latex_row(("\\raggedright " if _is_words(name) else "") + _escaped(cell) for name, cell in cells))
+    lines += ["\\bottomrule", "\\end{tabular}"]
+    changes = texts[texts["changes"] != ""]
+    if len(changes):
+        lines += [
+            "",
+            "\\medskip",
+            "\\begin{tabular}{lp{0.7\\linewidth}}",
+            "\\toprule",
+            "model & changes \\\\",
+            "\\midrule",
+        ]
+        lines += [_latex_row(map(_escaped, row)) for row in zip(changes["model"], changes["changes"], strict=True)]
+        lines += ["\\bottomrule", "\\end{tabular}"]
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def _is_words(heading: str) -> bool:
+    return any(column.heading == heading and column.words for column in COLUMNS) or heading == "verdict"
+
+
+def _latex_row(cells: Iterable[str]) -> str:
+    return " & ".join(cells) + " \\\\"
+
+
+def _latex_heading(name: str) -> str:
+    """Return a heading, that of numbers on lines of some twelve characters."""
+    if _is_words(name):
+        return _escaped(name)
+    lines = "\\\\".join(map(_escaped, textwrap.wrap(name, 12)))
+    return f"\\shortstack[r]{{{lines}}}"
+
+
+def _escaped(text: str) -> str:
+    """Return a text in LaTeX's letters."""
+    letters = {"−": "$-$", "+": "$+$", "±": "$\\pm$", "–": "--", "\u2007": "\\phantom{0}", "\\": "\\textbackslash{}"}
+    letters |= {letter: f"\\{letter}" for letter in "&%$#_{}"} | {"~": "\\textasciitilde{}", "^": "\\textasciicircum{}"}
+    letters |= {"<": "\\textless{}", ">": "\\textgreater{}", "|": "\\textbar{}"}
+    return "".join(letters.get(letter, letter) for letter in text)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import platform
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -57,7 +58,10 @@ def train_run(
     _check_plan(spec, made_from, folder)
     logger.info(f"{title}: {model.count_params():,} parameters, on {device}, {policy} ({reason})")
 
+    loads = []  # of the machine, after each epoch since the training was started or resumed
+
     def log_epoch(epoch: loop.Epoch) -> None:
+        loads.append(os.getloadavg()[0])
         left = timedelta(seconds=round(epoch.seconds * (spec.epochs - epoch.epoch)))
         keys = ["loss", "accuracy", *(["val_loss", "val_accuracy"] if len(val_data[0]) else [])]
         keys += ["penalty"] if epoch.penalty is not None else []
@@ -98,6 +102,8 @@ def train_run(
                 "train_images": len(train_data[0]),
                 "validation_images": len(val_data[0]),
                 "seconds": seconds,
+                "load": round(sum(loads) / len(loads), 1) if loads else None,
+                "cpus": os.cpu_count(),
                 "images_per_second": len(train_data[0]) * len(history) / seconds,
                 "made_from": made_from,
             },

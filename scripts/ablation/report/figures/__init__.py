@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from ablation.report.study import Study
 
+MANY = 14  # more models than that are drawn as rows, with their names beside them, instead of lines in as many colors
+
 
 @dataclass(frozen=True)
 class FigureInfo:
@@ -77,8 +79,18 @@ def names(name: str, facts: dict) -> list[str]:
 
 def draw(name: str, study: "Study", of: str | None = None) -> "Figure":
     """Return the figure `name` of a study, or of one of its models or families."""
+    from ablation.report.figures import texts
+
     module = import_module(f"ablation.report.figures.{name}")
-    return module.draw(study) if of is None else module.draw(study, of)
+    figure = module.draw(study) if of is None else module.draw(study, of)
+    written = {
+        character
+        for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))
+        for character in text.get_text()
+    }
+    if texts.NO_FONT in written and texts.without_font:
+        figure.supxlabel(f"{texts.NO_FONT}: a character that no font of the machine has that drew this", fontsize=9)
+    return figure
 
 
 def save(figure: "Figure", path: str | Path, key: str) -> None:

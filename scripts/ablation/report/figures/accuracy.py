@@ -18,6 +18,6 @@ CAPTION = (
 
 def draw(study: Study, model: str) -> Figure:
     """Return a figure of accuracy and val_accuracy by epoch, as fractions."""
-    figure, axes = learning_curves(study.histories(model), "accuracy", model)
-    axes.set(ylabel="accuracy", ylim=(None, 1))
+    figure, axes = learning_curves(study, model, "accuracy")
+    axes.set(ylabel="accuracy", ylim=(max(axes.get_ylim()[0], 0), 1))
     return figure

@@ -3,7 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from ablation.report.figures.style import MAX_CLASSES, first_classes, heatmap
+from ablation.report.figures.style import MAX_CLASSES, first_classes, heatmap, limits_of, matrix_figure, model_names
+from ablation.report.figures.texts import drawn
 from ablation.report.study import Study
 
 SCOPE = "study"
@@ -22,11 +23,11 @@ def draw(study: Study) -> Figure:
     classes = np.unique(study.labels)[:MAX_CLASSES]
     correct = [study.predictions(model).predicted == study.labels for model in study.models]
     values = np.array([[100 * hits[:, study.labels == label].mean() for label in classes] for hits in correct])
-    figure = Figure(figsize=(2.5 + 0.62 * len(classes), 1.7 + 0.36 * len(values)))
-    axes = figure.subplots()
+    names, rows = drawn(study.class_names), list(model_names(study).values())
+    columns = [names[label] for label in classes]
+    figure, (axes,) = matrix_figure(rows, columns, (0.5 if len(columns) <= 20 else 0.36, 0.36), margin=(1.8, 0.6))
     texts = [[f"{value:.0f}" for value in row] for row in values]
-    limits = (values.min() - 1e-9, 100)
-    image = heatmap(axes, values, texts, study.models, study.class_names[classes], limits, "cividis")
-    axes.set(xlabel=first_classes(study.class_names), aspect="auto")
+    image = heatmap(axes, values, texts, rows, columns, (limits_of(values)[0], 100), "cividis")
+    axes.set(xlabel=first_classes(study.class_names))
     figure.colorbar(image, label="% correct")
     return figure

@@ -3,7 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from ablation.report.figures.style import MAX_CLASSES, first_classes, heatmap, signed
+from ablation.report.figures.style import MAX_CLASSES, first_classes, heatmap, matrix_figure, model_names, signed
+from ablation.report.figures.texts import drawn
 from ablation.report.study import Study
 
 SCOPE = "model"
@@ -18,7 +19,7 @@ CAPTION = (
 
 def draw(study: Study, model: str) -> Figure:
     """Return a figure of a model's confusion matrix, and of its difference to the baseline's where that is another."""
-    names = study.class_names[:MAX_CLASSES]
+    names = drawn(study.class_names)[:MAX_CLASSES]
     predicted, reference = (study.predictions(name).predicted for name in (model, study.baseline))
     matrix = confusion_matrix(predicted, study.labels, len(study.class_names))
     change = matrix - confusion_matrix(reference, study.labels, len(study.class_names))
@@ -28,16 +29,13 @@ def draw(study: Study, model: str) -> Figure:
     if not np.array_equal(predicted, reference):
         texts = [[signed(value, 0) if round(value) else "" for value in row] for row in change]
         panels.append((change, texts, (-limit, limit), "PuOr", "minus the baseline, points"))
-    side = 1.6 + 0.36 * len(names)
-    figure = Figure(figsize=(2 * side + 1.2, side + 0.6))
-    axes = figure.subplots(1, 2, sharey=True)
-    for panel in axes[len(panels) :]:
-        panel.remove()
-    for panel, (values, cells, limits, cmap, kind) in zip(axes, panels, strict=False):
+    figure, axes = matrix_figure(names, names, (0.36, 0.36), len(panels), margin=(0.6, 1.2))
+    for panel, (values, cells, limits, cmap, kind) in zip(axes, panels, strict=True):
         heatmap(panel, values, cells, names, names, limits, cmap)
-        panel.set_title(f"{model}: {kind}", fontsize=11)
+        panel.set_title(kind, fontsize=11)
         panel.set(xlabel="predicted" + first_classes(study.class_names))
     axes[0].set(ylabel="true class")
+    figure.suptitle(model_names(study)[model], fontsize=11)
     return figure
 
 

@@ -24,6 +24,7 @@ def draw(study: Study) -> Figure:
     components = np.arange(1, len(eigenvalues) + 1)
     axes.semilogy(components, np.maximum(eigenvalues, 1e-18), color=PALETTE[0], label="eigenvalues")
     axes.axhline(epsilon, color=PALETTE[1], linestyle="--", label=f"epsilon = {epsilon:g}")
+    axes.yaxis.set_major_formatter("{x:g}")
     positive = np.append(eigenvalues[eigenvalues > 0], epsilon)
     axes.set(xlabel="component, largest first", ylabel="variance", ylim=(positive.min() / 3, positive.max() * 3))
     axes.legend()

@@ -24,6 +24,6 @@ def draw(study: Study) -> Figure:
     figure, panels = image_panels(1, len(filters), (7.2, 2.6))
     names = ("red", "green", "blue") if len(filters) == 3 else ("gray",)
     for axes, channel, name in zip(panels[0], filters[:, rows, columns], names, strict=True):
-        axes.imshow(0.5 + 0.5 * channel / np.abs(channel).max(), cmap="gray", vmin=0, vmax=1)
+        axes.imshow(0.5 + 0.5 * channel / max(np.abs(channel).max(), 1e-12), cmap="gray", vmin=0, vmax=1)
         axes.set_title(name, fontsize=11)
     return figure

@@ -3,7 +3,17 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from ablation.report.figures.style import LIGHT, PALETTE, difference_bars, heatmap
+from ablation.report.figures import MANY
+from ablation.report.figures.style import (
+    accuracy_bar,
+    bar_legend,
+    difference_bars,
+    draw_bar,
+    heatmap,
+    limits_of,
+    matrix_figure,
+)
+from ablation.report.figures.texts import drawn
 from ablation.report.study import Study
 
 SCOPE = "family"
@@ -33,23 +43,23 @@ def draw(study: Study, family: str) -> Figure:
 
 def _line(study: Study, rows: dict[str, dict], setting: str) -> Figure:
     """Return a figure of accuracy in percent over the values of a setting."""
-    table = study.accuracies.set_index("model")
-    figure = Figure(figsize=(7.4, 4.2))
-    axes = figure.subplots()
+    table = study.accuracies.set_index("model", drop=False)
     values = sorted((about[setting], row) for row, about in rows.items())
-    means = [100 * table.loc[row, "accuracy"] for _, row in values]
-    for value, row in values:
-        low, high, wide_low, wide_high = 100 * table.loc[row, ["low", "high", "population_low", "population_high"]]
-        seeds = [100 * run[f"{study.report_on}_accuracy"] for run in study.metrics_of(row)]
-        axes.plot([value] * 2, [wide_low, wide_high], color=LIGHT, linewidth=7, solid_capstyle="butt")
-        axes.plot([value] * 2, [low, high], color=PALETTE[0], linewidth=2.5, solid_capstyle="butt")
-        axes.plot([value] * len(seeds), seeds, "o", color=PALETTE[1], markersize=4.5)
-    axes.plot([value for value, _ in values], means, "-", color="black", linewidth=1, marker="_", markersize=13)
+    figure = Figure(figsize=(7.4, 4.4))
+    axes = figure.subplots()
+    bars = [accuracy_bar(study, table.loc[row]) for _, row in values]
+    for (value, _), bar in zip(values, bars, strict=True):
+        draw_bar(axes, value, bar, upright=True)
+    axes.plot([value for value, _ in values], [100 * bar.value for bar in bars], "-", color="black", linewidth=1)
+    bar_legend(figure, bars, "mean")
     if values[0][0] > 0 and values[-1][0] / values[0][0] >= 10:
         axes.set_xscale("log")
-    axes.set_xticks([value for value, _ in values], [f"{value:g}" for value, _ in values])
+    axes.xaxis.set_major_formatter("{x:g}")
+    if len(values) <= MANY:
+        slanted = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if len(values) > 6 else {}
+        axes.set_xticks([value for value, _ in values], [f"{value:g}" for value, _ in values], **slanted)
     axes.minorticks_off()
-    axes.set(xlabel=setting, ylabel=f"{study.report_on} accuracy, %")
+    axes.set(xlabel=drawn([setting])[0], ylabel=f"{study.report_on} accuracy, %")
     return figure
 
 
@@ -65,12 +75,10 @@ def _matrix(study: Study, family: str, settings: list[str]) -> Figure:
         values[place] = 100 * table.loc[row, "accuracy"]
         star = "*" if row in compared.index and compared.loc[row, "verdict"] in ("better", "worse") else ""
         texts[place[0]][place[1]] = f"{values[place]:.1f}{star}"
-    figure = Figure(figsize=(max(6.4, 3.2 + 0.8 * len(names[1])), max(3.4, 2.0 + 0.45 * len(names[0]))))
-    axes = figure.subplots()
-    limits = (values.min() - 1e-9, values.max() + 1e-9)
-    rows, columns = ([_short(name) for name in of] for of in names)
-    image = heatmap(axes, values, texts, rows, columns, limits, "cividis")
-    axes.set(xlabel=settings[1], ylabel=settings[0], aspect="auto")
+    rows, columns = (drawn(_short(name) for name in of) for of in names)
+    figure, (axes,) = matrix_figure(rows, columns, (0.8, 0.45), margin=(2.2, 0.8))
+    image = heatmap(axes, values, texts, rows, columns, limits_of(values, 0.1), "cividis")
+    axes.set(xlabel=drawn(settings)[1], ylabel=drawn(settings)[0])
     figure.colorbar(image, label=f"{study.report_on} accuracy, %")
     return figure
 

@@ -19,6 +19,6 @@ CAPTION = (
 
 def draw(study: Study, model: str) -> Figure:
     """Return a figure of loss and val_loss by epoch."""
-    figure, axes = learning_curves(study.histories(model), "loss", model)
+    figure, axes = learning_curves(study, model, "loss")
     axes.set(ylabel="cross-entropy", ylim=(0, None))
     return figure

@@ -2,7 +2,8 @@
 
 from matplotlib.figure import Figure
 
-from ablation.report.figures.style import image_panels
+from ablation.report.figures.style import image_panels, model_names
+from ablation.report.figures.texts import drawn
 from ablation.report.study import Study
 
 SCOPE = "model"
@@ -14,24 +15,26 @@ CAPTION = (
     " mistakes.csv has all of them."
 )
 MISTAKES = 12
-WIDTH = 24  # characters above an image
+COLUMNS = 6
 
 
 def draw(study: Study, model: str) -> Figure:
     """Return a figure of the test images that a model gets wrong most confidently, by its seeds' mean probabilities."""
     surest = study.mistakes(model).head(MISTAKES)
-    figure, panels = image_panels(2, MISTAKES // 2, (9, 3.9 if study.image_files is None else 4.3))
-    for axes, (_, mistake) in zip(panels.flat, surest.iterrows(), strict=False):
-        axes.imshow(
-            study.images[mistake["image"]], cmap="gray", vmin=0, vmax=255
-        )  # the colors are those of one channel
-        lines = [mistake["class"], f"seen as {mistake['predicted']}", f"{100 * mistake['probability']:.0f}%"]
-        lines += filter(None, [mistake["file"].rpartition("/")[2]])
-        axes.set_title("\n".join(map(_fitting, lines)), fontsize=9, parse_math=False)
-    figure.suptitle(model if len(surest) else f"{model}: no mistakes", fontsize=11)
+    names = dict(zip(study.class_names, drawn(study.class_names, inches=1.1, size=9), strict=True))
+    files = [drawn([file.rpartition("/")[2]], inches=1.6, size=9)[0] for file in surest["file"]]  # alike in two folders
+    rows = -(-len(surest) // COLUMNS)
+    figure, panels = image_panels(max(rows, 1), COLUMNS, (10.2, 0.5 + rows * (1.8 if study.image_files is None else 2)))
+    for axes, (_, mistake), file in zip(panels.flat, surest.iterrows(), files, strict=False):
+        image = study.images[mistake["image"]]
+        axes.imshow(image, cmap="gray", vmin=0, vmax=255)  # the colors are those of one channel
+        true, taken_for = names[mistake["class"]], names[mistake["predicted"]]
+        lines = [
+            true,
+            f"seen as {taken_for}",
+            f"{100 * mistake['probability']:.0f}%",
+            *([file] if mistake["file"] else []),
+        ]
+        axes.set_title("\n".join(lines), fontsize=9)
+    figure.suptitle(model_names(study)[model] + ("" if len(surest) else ": no mistakes"), fontsize=11)
     return figure
-
-
-def _fitting(text: str) -> str:
-    """Return a text of at most WIDTH characters, the middle of a longer one left out: files differ in their ends."""
-    return text if len(text) <= WIDTH else f"{text[: WIDTH // 3]}…{text[-(WIDTH - WIDTH // 3 - 1) :]}"
