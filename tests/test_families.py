@@ -114,7 +114,11 @@ def test_a_combination_that_is_the_model_itself_trains_once_and_is_compared_with
     config = complete(schema, {"m": {}, "f": {"grid": {"of": "m", "epochs": [80, 5]}}})
     keys = plan.Plan(config, schema, tmp_path, tmp_path / "digests.json").training_keys
     assert keys["m"] == keys["m-epochs-80"] != keys["m-epochs-5"]
-    assert words.study_facts(config)["families"]["f"]["compared"] == ["m-epochs-5"]
+    facts = words.study_facts(config)
+    assert facts["families"]["f"]["compared"] == ["m-epochs-5"]
+    assert (facts["same_as"], facts["identical_trainings"]) == ({"m-epochs-80": "m"}, [])
+    other = complete(schema, {"m": {}, "f": {"grid": {"of": "m", "epochs": [80, 5]}}}, baseline="m-epochs-80")
+    assert words.study_facts(other)["same_as"] == {"m": "m-epochs-80"}
 
 
 def test_a_study_without_families_has_the_keys_that_it_had(schema, tmp_path):

@@ -103,7 +103,7 @@ def whole_study(
         predictions=lambda model: SimpleNamespace(predicted=predicted[model], probabilities=probabilities[model]),
         metrics_of=lambda model: [run for run in metrics if run["model"] == model],
         comparisons=comparisons,
-        accuracies=table.accuracy_table(metrics, of_models, scores, comparisons, "test", chance),
+        accuracies=table.accuracy_table(metrics, of_models, scores, comparisons, "test", chance, {}),
         whitening=SimpleNamespace(
             images=rng.integers(0, 256, (12, 8, 8, 3), dtype=np.uint8),
             whitened=rng.normal(size=(12, 8, 8, 3)).astype(np.float32),

@@ -32,6 +32,7 @@ FACTS = {
     "inputs": ["zca"],
     "validation": ["last"],
     "identical_trainings": [],
+    "same_as": {},
     "dataset": "digits",
     "epsilon": 1e-6,
     "fit_on": "train_and_validation",
@@ -173,7 +174,7 @@ def test_a_study_without_validation_images_does_not_speak_of_them():
     html = render(of_run={"validation_images": 0}, validation=[])
     assert 'alt="Validation loss and accuracy of all models' not in html
     assert "validation images included" not in html
-    assert "they are for the curves" not in html
+    assert "on validation images nothing" not in html
 
 
 def test_published_figures_are_shown_where_there_are_any():

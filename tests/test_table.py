@@ -43,7 +43,9 @@ MODELS = {
 }
 
 
-def a_study(accuracies, seeds=SEEDS, averaged=(), published=True, report_on="test", chance=0.1, families=None):
+def a_study(
+    accuracies, seeds=SEEDS, averaged=(), published=True, report_on="test", chance=0.1, families=None, same_as=None
+):
     """Return (metrics, comparisons, table) of runs with these accuracies by model; the first is the baseline.
 
     averaged: models with test-time augmentation, which is worth a point. The seed n trains for 58 + n seconds.
@@ -64,10 +66,14 @@ def a_study(accuracies, seeds=SEEDS, averaged=(), published=True, report_on="tes
     ]
     scores = {model: runs_with(of_model[: len(seeds)]) for model, of_model in accuracies.items()}
     weak = statistics.at_chance(scores, chance)
-    comparisons = statistics.comparisons(scores, next(iter(scores)), families, weak)
+    comparisons = statistics.comparisons(scores, next(iter(scores)), families, weak, same_as)
     none = {} if published else {"published_loss": None, "published_accuracy": None}
-    models = {model: MODELS[model] | none for model in accuracies}
-    return metrics, comparisons, table.accuracy_table(metrics, models, scores, comparisons, report_on, chance)
+    models = {model: MODELS[(same_as or {}).get(model, model)] | none for model in accuracies}
+    return (
+        metrics,
+        comparisons,
+        table.accuracy_table(metrics, models, scores, comparisons, report_on, chance, same_as or {}),
+    )
 
 
 def test_means_over_seeds_best_first():
@@ -210,3 +216,17 @@ def test_the_time_of_a_training_is_that_of_its_fastest_epoch():
         pd.DataFrame({"val_accuracy": [0.1, 0.2, 0.3], "seconds": seconds}) for seconds in ([9, 2, 5], [4, 4, 3])
     ]
     assert table._of_histories(histories) == {"val_accuracy": pytest.approx(0.3), "training_seconds": 6}
+
+
+def test_a_second_name_of_a_model_is_compared_once():
+    """No twin adds a test to the baseline's family or to the pairs, and its row of the table has the verdict."""
+    names = list(ACCURACIES)
+    more = ACCURACIES | {"again": ACCURACIES[names[1]], "base": ACCURACIES[names[0]]}
+    _, alone, table_alone = a_study(ACCURACIES)
+    same_as = {"again": names[1], "base": names[0]}
+    _, compared, accuracies = a_study(more, same_as=same_as)
+    pd.testing.assert_frame_equal(compared, alone)
+    rows = accuracies.set_index("model")[["baseline_difference", "baseline_low", "verdict"]]
+    assert rows.loc["again"].tolist() == rows.loc[names[1]].tolist()
+    assert rows.loc["base"].isna().all()
+    assert rows.loc[names].equals(table_alone.set_index("model").loc[names, list(rows)])

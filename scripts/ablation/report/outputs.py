@@ -28,6 +28,7 @@ class Outputs:
             self.runs,
             images=study["images"],  # of which the mistakes are
             baseline=facts["baseline"],
+            same_as=facts["same_as"],
             report_on=facts["report_on"],
             families={name: [family["of"], family["compared"]] for name, family in facts["families"].items()},
             models={name: {key: of[key] for key in FACTS_OF_TABLES} for name, of in facts["models"].items()},

@@ -5,7 +5,7 @@ seeds give the difference too? On *new images*, the population that the test set
 test images. The training set is fixed in both. Accuracies and their differences are fractions.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
@@ -132,12 +132,14 @@ def comparisons(
     baseline: str,
     families: dict[str, tuple[str, list[str]]] | None = None,
     at_chance: Iterable[str] = (),
+    same_as: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """Return a DataFrame of COLUMNS: every model against the baseline, every pair, then each family, one per row.
 
     scores: by model, all with the same seeds and images. families: by name, a model and those compared with it.
     at_chance: models of which two are not told apart, whatever the p: a network that answers one class throughout
-    differs from one that answers another by the sizes of these classes.
+    differs from one that answers another by the sizes of these classes. same_as: models that are another one
+    by a second name; only the other one is compared with the baseline and in pairs, so that no test is counted twice.
 
     p is the larger one of two tests, since the permutation test alone would take unequal spreads over seeds for a
     difference. A claim on new images is never made without that on these.
@@ -149,7 +151,7 @@ def comparisons(
     Behavioral Sciences", 1988, on power. X. Bouthillier et al., "Accounting for Variance in Machine
     Learning Benchmarks", 2021, on seeds as a sample.
     """
-    variants = [model for model in scores if model != baseline]
+    variants = [model for model in scores if model != baseline and model not in (same_as or {})]
     pairs_of = {
         "baseline": [(model, baseline) for model in variants],
         "pairs": [(second, first) for first, second in combinations([baseline, *variants], 2)],

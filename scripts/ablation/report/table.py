@@ -202,9 +202,11 @@ def study_tables(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
     }
     families = {name: (family["of"], family["compared"]) for name, family in study.facts["families"].items()}
     chance = statistics.chance_level(study.labels)
-    comparisons = statistics.comparisons(scores, study.baseline, families, statistics.at_chance(scores, chance))
+    same_as = study.facts["same_as"]
+    at_chance = statistics.at_chance(scores, chance)
+    comparisons = statistics.comparisons(scores, study.baseline, families, at_chance, same_as)
     models = {name: facts | _of_histories(study.histories(name)) for name, facts in study.facts["models"].items()}
-    return accuracy_table(study.metrics, models, scores, comparisons, study.report_on, chance), comparisons
+    return accuracy_table(study.metrics, models, scores, comparisons, study.report_on, chance, same_as), comparisons
 
 
 def _of_histories(histories: list[pd.DataFrame]) -> dict[str, float]:
@@ -225,17 +227,21 @@ def accuracy_table(
     comparisons: pd.DataFrame,
     report_on: str,
     chance_level: float,
+    same_as: dict[str, str],
 ) -> pd.DataFrame:
     """Return a DataFrame of COLUMNS, a row per model, best accuracy first.
 
     metrics: one per model and seed, the content of its metrics.json. models: by name, a dict of `differs`, `epochs`,
     `training_seconds`, `val_accuracy` (NaN where there is none), `published_loss` and `published_accuracy` (None where
     there are none).
-    scores: by model; comparisons: as statistics.comparisons returns them for these. report_on: the images that all this
-    is of, "test" or "validation".
+    scores: by model; comparisons: as statistics.comparisons returns them for these and for same_as. report_on: the
+    images that all this is of, "test" or "validation".
     """
     by_model = pd.DataFrame(metrics).groupby("model", sort=False)
     against_baseline = comparisons[comparisons["family"] == "baseline"].set_index("model")
+    against_baseline = against_baseline.reindex([*against_baseline.index, *same_as]).combine_first(
+        against_baseline.reindex(same_as.values()).set_axis(list(same_as))
+    )
     summaries = {name: statistics.summarize_accuracy(of_model) for name, of_model in scores.items()}
     table = (
         by_model.agg(

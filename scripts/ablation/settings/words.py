@@ -10,6 +10,7 @@ def study_facts(config: dict) -> dict[str, Any]:
     """Return what tables and report say of the study of a completed config besides its results, as JSON has it."""
     import yaml
 
+    again = same_as(config)
     models, published = config["models"], config["published"] or {"source": None, "models": {}}
     return {
         "title": config["title"],
@@ -23,7 +24,10 @@ def study_facts(config: dict) -> dict[str, Any]:
         "published": published["source"],
         "inputs": sorted({model["input"] for model in models.values()}),
         "validation": sorted({model["validation_images"] for model in models.values()} - {None}),
-        "identical_trainings": identical_trainings(config),
+        "identical_trainings": [
+            names for group in identical_trainings(config) if len(names := [n for n in group if n not in again]) > 1
+        ],
+        "same_as": again,
         "defaults": defaults_in_words(config),
         "varying": varying_settings(config),
         "families": {name: family_facts(config, name) for name in config["families"]},
@@ -39,6 +43,15 @@ def study_facts(config: dict) -> dict[str, Any]:
             for name, model in models.items()
         },
     }
+
+
+def same_as(config: dict) -> dict[str, str]:
+    """Return the models of a completed config that are another one by a second name, and that one: the baseline or the
+    first of them."""
+    models, firsts = config["models"], [config["baseline"], *config["models"]]
+    plain = {name: {**model, "description": ""} for name, model in models.items()}
+    found = {name: next(first for first in firsts if plain[first] == plain[name]) for name in models}
+    return {name: first for name, first in found.items() if name != first}
 
 
 def family_facts(config: dict, name: str) -> dict[str, Any]:
