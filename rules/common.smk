@@ -16,8 +16,11 @@ from ablation.settings import check, specs
 
 RESULTS = Path(workflow.pathvars.apply(workflow.modifier.path_modifier.modify("<results>")))
 RULE_NAME = workflow.modifier.modify_rulename  # adds the prefix of a module
-TRIGGER = folder.trigger(Path(".snakemake").absolute())  # a module's prefix is for relative paths
+# Absolute, since a module's prefix is for relative paths.
+TRIGGER = errors.run(lambda: folder.trigger(Path(".snakemake").absolute()))
 try:
+    for name in ("results", "logs", "benchmarks"):
+        folder.check_name(name, workflow.pathvars.apply(f"<{name}>"))
     config = text.as_written(config, PLACES, specs.load_schema())
     config = check.validate_and_fill(config, specs.load_schema())
     PLAN = plan.Plan(config, specs.load_schema(), RESULTS, Path(".snakemake/digests.json"))
@@ -29,7 +32,7 @@ FIGURES, TABLES = catalogue(config["report_on"]), ["accuracy", "comparisons"]
 ALL_FIGURES = expand("<results>/figures/{name}.png", name=OUTPUTS.figures)
 
 if workflow.is_main_process:
-    ALIVE = folder.remove_stale_locks(Path(".snakemake"))
+    ALIVE = errors.run(lambda: folder.remove_stale_locks(Path(".snakemake")))
     for line in PLAN.notes(OUTPUTS.runs):
         print(line, file=sys.stderr)
     # A run that is mistyped gets the nearest name; Snakemake knows its targets only later.

@@ -1,4 +1,4 @@
-# From an address to whitened images.
+# From an address to whitened images. Parameters with a user's text are functions: there Snakemake sees no wildcards.
 
 
 # Nodes of a cluster seldom reach the internet.
@@ -22,7 +22,7 @@ rule download:
         runtime=240,
     params:
         program=f"{SCRIPTS}/download.py",
-        sources=PLAN.source.addresses,
+        sources=lambda wildcards: PLAN.source.addresses,
         sha256=list(PLAN.source.downloads.values()),
         minimum_rate=config["download"]["minimum_rate"],
     shell:
@@ -47,7 +47,7 @@ rule prepare:
         mem_mb=scaled_memory(2000),
         runtime=60,
     params:
-        arguments=PLAN.arguments_of_prepare(),
+        arguments=lambda wildcards: PLAN.arguments_of_prepare(),
         program=f"{SCRIPTS}/prepare.py",
     shell:
         "exec python {params.program:q} {params.arguments:q} --output {output.images:q} --log {log:q} 2>> {log:q}"
@@ -71,7 +71,7 @@ rule whiten:
         runtime=PLAN.whitening_resources["runtime"],
     params:
         program=f"{SCRIPTS}/whiten.py",
-        made_from=json.dumps(PLAN.whitened),
+        made_from=lambda wildcards: json.dumps(PLAN.whitened),
     shell:
         "exec python {params.program:q} --images {input.images:q} --made-from {params.made_from:q}"
         " --output {output.images:q} --log {log:q} 2>> {log:q}"

@@ -30,7 +30,7 @@ rule study:
         mem_mb=500,
         runtime=5,
     params:
-        study=json.dumps(PLAN.study, indent=2),
+        study=lambda wildcards: json.dumps(PLAN.study, indent=2),  # in a function braces are no wildcards
     template_engine:
         "jinja2"
 

@@ -2,8 +2,6 @@
 
 import argparse
 
-import pandas as pd
-
 from ablation import errors, files
 from ablation.report import table
 from ablation.report.study import Study
@@ -20,12 +18,11 @@ def main() -> None:
     key = study.outputs.tables  # before anything is read
     accuracies, comparisons = table.study_tables(study)
     texts = table.paper_table(accuracies)
-    mistakes = pd.concat({model: study.mistakes(model) for model in study.models}, names=["model"])
 
     with files.atomic_write(arguments.comparisons) as temporary:
         comparisons.to_csv(temporary, index=False)
     with files.atomic_write(arguments.mistakes) as temporary:
-        mistakes.droplevel(1).to_csv(temporary)
+        table.mistakes_table(study).to_csv(temporary, index=False)
     with files.atomic_write(arguments.accuracy) as temporary:
         accuracies.to_csv(temporary, index=False)
     files.write_text(arguments.latex, table.latex(texts))

@@ -15,7 +15,9 @@ def main() -> None:
     folder = parser.parse_args().folder.expanduser()
     if folder.exists() or folder.is_symlink():
         raise errors.InputError(f"{folder}: exists; name a new folder, as in make new STUDY=../my-study")
-    shutil.copytree(CLONE / "profiles/default", folder / "profiles/default")
+    (folder / "profiles/default").mkdir(parents=True)
+    for path in (CLONE / "profiles/default").iterdir():  # without modes, which some filesystems can't set
+        shutil.copyfile(path, folder / "profiles/default" / path.name)
     for path in sorted((CLONE / "template").iterdir()):
         text = path.read_text(encoding="utf-8").replace("{clone}", str(CLONE))
         (folder / path.name).write_text(text, encoding="utf-8")

@@ -14,7 +14,7 @@ logger = logging.getLogger("ablation.prepare")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--source", type=Path, help="what the dataset is read from; the digits need nothing")
-    parser.add_argument("--official", type=json.loads, help="digest of the official files; others give a warning")
+    parser.add_argument("--warning", help="what to say about the source")
     parser.add_argument("--groups", help="as dataset.groups")
     parser.add_argument("--made-from", type=json.loads, required=True, help="what decides the images, as JSON")
     parser.add_argument("--output", required=True, help="images.npz; its record goes next to it")
@@ -27,8 +27,8 @@ def main() -> None:
     digest = sources.digest(name, arguments.source)
     if digest != made_from["source"]:
         raise errors.InputError(f"{arguments.source}: has changed since this job was planned; run snakemake again")
-    if arguments.official and digest != arguments.official:
-        logger.warning(f"{arguments.source}: used although its SHA-256 is not that of the official {name}")
+    if arguments.warning:
+        logger.warning(f"{arguments.source}: {arguments.warning}")
     settings = {"size": made_from.get("size"), "groups": arguments.groups}
     settings = {key: value for key, value in settings.items() if value is not None}
     dataset = datasets.read_dataset(name, arguments.source, seed, **settings)

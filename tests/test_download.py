@@ -110,6 +110,20 @@ def announcing_more(handler):
     handler.close_connection = True
 
 
+def announcing(length, size=None):
+    """Send the file, or `size` bytes of it, under a Content-Length of another size, of no sense, or None at all."""
+
+    def step(handler):
+        handler.send_response(200)
+        if length is not None:
+            handler.send_header("Content-Length", length)
+        handler.end_headers()
+        handler.wfile.write(DATA[:size])
+        handler.close_connection = True
+
+    return step
+
+
 def chunked(*pieces, whole):
     def step(handler):
         handler.send_response(200)
@@ -340,6 +354,22 @@ def test_a_range_in_pieces(serve, output):
 def test_a_file_that_is_complete_is_taken_whatever_its_server_announced(serve, output):
     assert_downloaded(run(serve(a=[announcing_more], b=[other]), output), output)
     assert {path for path, _ in serve.log} == {"/a"}
+
+
+@pytest.mark.parametrize("length", [None, "much", "-5"])
+def test_a_length_is_not_needed(serve, output, length):
+    assert_downloaded(run(serve(a=[announcing(length)], b=[other]), output), output)
+    assert serve.log == [("/a", None)]
+
+
+@pytest.mark.parametrize(
+    "step", [announcing("1000000"), announcing(None, 1_000_000)], ids=["too few", "cut, no length"]
+)
+def test_an_end_that_comes_too_early_is_not_the_file_s(serve, output, step):
+    """The sum tells; the next source gives all of it."""
+    assert_downloaded(run(serve(a=[step], b=[good]), output), output)
+    assert serve.log == [("/a", None), ("/b", None)]
+    assert "/a: its SHA-256 is " in error_of(run(serve(a=[step]), beside(output, ".2")))
 
 
 def test_a_source_that_breaks_forever_is_left(serve, output):

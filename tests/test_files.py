@@ -1,17 +1,20 @@
 """Files are complete or absent."""
 
+import errno
+import fcntl
 import hashlib
 import json
 import multiprocessing
 import os
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ablation import files
+from ablation import files, folder
 from ablation.errors import InputError
 
 
@@ -40,6 +43,36 @@ def test_a_filesystem_without_modes_works(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "chmod", refuse)
     files.write_text(tmp_path / "a", "b")
     assert (tmp_path / "a").read_text() == "b"
+
+
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_filesystem_without_locks_works_and_a_warning_says_so(tmp_path, monkeypatch, caplog, code):
+    """As Lustre without its option, NFS without its daemon; files that others may write now are left alone."""
+
+    def refuse(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    (tmp_path / ".a.other.txt").write_text("half")
+    with files.exclusive_lock(tmp_path / "lock", "model7"):
+        files.write_text(tmp_path / "a.txt", "b")
+    assert (tmp_path / "a.txt").read_text() == "b"
+    assert (tmp_path / ".a.other.txt").exists()
+    assert caplog.messages == [
+        f"model7: the filesystem has no locks ({os.strerror(code)}); nothing else may work on it now"
+    ]
+    folder.remove_stale_locks(tmp_path / ".snakemake").close()
+
+
+@pytest.mark.parametrize(("code", "written"), [(errno.EINVAL, True), (errno.ENOSPC, False), (errno.EIO, False)])
+def test_a_filesystem_that_cannot_sync_works_and_one_that_fails_to_is_an_error(tmp_path, monkeypatch, code, written):
+    def refuse(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with nullcontext() if written else pytest.raises(OSError, match=os.strerror(code)):
+        files.write_text(tmp_path / "a", "b")
+    assert (tmp_path / "a").exists() == written
 
 
 def test_an_error_of_the_system_names_the_file_that_it_is_about(tmp_path):
@@ -83,6 +116,23 @@ def test_one_process_at_a_time_and_the_other_says_whom_it_waits_for(tmp_path, ca
     holder.join()
     assert caplog.messages == [f"model7: process {holder.pid} on {os.uname().nodename} holds the lock; waiting"]
     assert (tmp_path / "lock").read_text() == ""  # the file stays, or those who wait would lock two files
+
+
+def test_a_note_on_the_holder_is_a_courtesy(tmp_path, monkeypatch, caplog):
+    """On a full disk it can't be written; in another's file it may be anything."""
+    caplog.set_level("INFO", logger="ablation")
+    lock = tmp_path / "lock"
+    entered, leave = threading.Event(), threading.Event()
+    holder = threading.Thread(target=hold_lock, args=(lock, entered, leave))
+    holder.start()
+    entered.wait(30)
+    lock.write_bytes(b"\xff\xfe")
+    threading.Timer(0.5, leave.set).start()
+    monkeypatch.setattr(Path, "write_text", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left")))
+    with files.exclusive_lock(lock, "x"):
+        pass
+    holder.join()
+    assert caplog.messages == []
 
 
 def test_a_holder_that_ends_while_it_is_looked_up_is_no_error(tmp_path, monkeypatch):

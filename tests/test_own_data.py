@@ -1,14 +1,17 @@
 """Data sets from files in the official formats, and arrays from a user's own Python file."""
 
 import gzip
+import os
 import pickle
+import re
 import tarfile
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ablation import sources
+from ablation import folder, sources
 from ablation.data import datasets
 from ablation.data.datasets import fashion_mnist
 from ablation.errors import InputError
@@ -123,7 +126,11 @@ def test_four_files_are_downloaded_or_given(schema, tmp_path, mnist):
     own = planned(schema, tmp_path, dataset={"name": "mnist", "archive": str(mnist)})
     assert (own.source.downloads, own.source.path) == ({}, mnist)
     assert own.images_path != plan.images_path
-    assert own.source.official == plan.source.digest
+    for name in LABELS, "t10k-images-idx3-ubyte.gz":
+        assert f"{name} has the SHA-256 {own.source.digest[name]}" in own.source.warning
+    assert own.study["facts"]["source_warning"] == own.source.warning
+    assert f"--warning={own.source.warning}" in own.arguments_of_prepare()
+    assert plan.source.warning is plan.study["facts"]["source_warning"] is None
     (mnist / LABELS).unlink()
     refused(
         "has no file 'train-labels-idx1-ubyte.gz'",
@@ -132,6 +139,19 @@ def test_four_files_are_downloaded_or_given(schema, tmp_path, mnist):
         tmp_path,
         dataset={"name": "mnist", "archive": str(mnist)},
     )
+
+
+def test_other_sums_than_the_official_ones_are_a_warning(schema, tmp_path):
+    """Of an archive of one's own, and of a download whose sum is set; none where both are the official ones."""
+    path = write_cifar100(tmp_path / "a.tar.gz")
+    own = planned(schema, tmp_path, dataset={"name": "cifar100", "archive": str(path)})
+    digest = own.source.digest
+    warning = f"not the official cifar100: cifar-100-python.tar.gz has the SHA-256 {digest}"
+    assert own.source.warning == warning
+    loaded = planned(schema, tmp_path, dataset={"name": "cifar100"}, download={"sha256": digest})
+    assert loaded.source.warning == warning
+    assert planned(schema, tmp_path, dataset={"name": "cifar100"}).source.warning is None
+    assert planned(schema, tmp_path, dataset={"name": "digits"}).source.warning is None
 
 
 def test_every_official_file_has_a_sum_and_two_addresses():
@@ -190,7 +210,7 @@ def test_a_folder_where_a_file_belongs(schema, tmp_path):
     (tmp_path / "a.py").touch()
     for name, path in (("folder", "a.py"), ("npz", "."), ("python", ".")):
         dataset = {"name": name, "path": str(tmp_path / path)}
-        refused("dataset.path: .* is not a", planned, schema, tmp_path, dataset=dataset)
+        refused("dataset.path: .*, and not a", planned, schema, tmp_path, dataset=dataset)
 
 
 GOOD = """import numpy as np
@@ -247,3 +267,50 @@ def test_its_code_decides_and_no_comment(schema, tmp_path, own):
     assert key() != before
     own.write_text("def read(:\n")
     refused("dataset.path: .*own.py, line 1: ", key)
+
+
+def a_link_to_nothing(path):
+    path.symlink_to("nothing")
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "message"),
+    [
+        ("folder", Path.mkdir, "is a folder, and not a file"),
+        ("pipe", os.mkfifo, "is neither a file nor a folder"),
+        ("link", a_link_to_nothing, "no such file '{path}', but a link to nothing"),
+        ("a{b}.npz", Path.touch, "has one of {{}}<> in it"),
+        ("a<b>.npz", Path.touch, "has one of {{}}<> in it"),
+        ("absent.npz", lambda path: None, "no such file"),
+    ],
+)
+@pytest.mark.parametrize("setting", ["dataset.path", "dataset.archive", "models.a.architecture", "dataset.groups"])
+def test_every_path_that_a_user_gives_is_checked_alike(schema, tmp_path, name, make, message, setting):
+    suffix = {"models.a.architecture": ".py", "dataset.groups": ".csv"}.get(setting, "")
+    path = tmp_path / f"{name}{suffix}"
+    make(path)
+    sections = {
+        "dataset.path": {"dataset": {"name": "npz", "path": str(path)}},
+        "dataset.archive": {"dataset": {"name": "cifar10", "archive": str(path)}},
+        "models.a.architecture": {"models": {"a": {"architecture": str(path)}}},
+        "dataset.groups": {"dataset": {"name": "folder", "path": str(tmp_path / "photos"), "groups": str(path)}},
+    }[setting]
+    (tmp_path / "photos/cat").mkdir(parents=True)
+    refused(f"{setting}: .*{re.escape(message.format(path=path))}", planned, schema, tmp_path, **sections)
+
+
+def test_a_tilde_is_the_user_s_home(schema, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    path = write_cifar100(tmp_path / "a.tar.gz")
+    plan = planned(schema, tmp_path, dataset={"name": "cifar100", "archive": "~/a.tar.gz"})
+    assert plan.source.path == path
+
+
+@pytest.mark.parametrize("name", ["a{b}", "a<b>", "~/a", "a/file"])
+def test_a_folder_of_results_that_snakemake_would_take_for_something_else(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    Path("a").mkdir()
+    Path("a/file").touch()
+    refused(f"pathvars.logs: {re.escape(repr(name))}: ", folder.check_name, "logs", name)
+    folder.check_name("logs", "a")
+    folder.check_name("logs", "new/b c")

@@ -133,7 +133,7 @@ def test_figures_of_the_whitening_are_shown_where_a_model_sees_whitened_images()
     assert 'id="whitening"' not in html
 
 
-def test_a_warning_of_the_whitening_is_at_the_top():
+def test_a_warning_is_at_the_top():
     html = render(warnings=["it spreads test images 2 times as wide"])
     notice = '<p class="notice">Warning: it spreads test images 2 times as wide.</p>'
     assert html.index(notice) < html.index("<nav")

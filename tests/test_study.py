@@ -98,11 +98,11 @@ def test_mistakes_name_the_files_of_the_images(results, report_on, names):
 )
 def test_warnings_are_those_of_the_images_reported_on(results, report_on, expected):
     study = files.read_json(results / "report/study.json")
-    study["facts"]["report_on"] = report_on
+    study["facts"] |= {"report_on": report_on, "source_warning": "not the official ones"}
     files.write_json(results / "report/study.json", study | {"images": "images.npz", "whitened": "zca.npz"})
     files.write_json(results / "images.json", {"repeats": {"test": "copies", "train": "both"}})
     files.write_json(results / "zca.json", {"warning": "wide"})
-    assert read(results).warnings == expected
+    assert read(results).warnings == ["the images are not the official ones", *expected]
 
 
 def test_other_images_are_refused(results):

@@ -132,6 +132,12 @@ def test_a_wrong_config_is_one_line_and_no_traceback(study):
     assert "Traceback" not in run.stdout
 
 
+def test_braces_in_texts_are_no_wildcards(finished_study):
+    config = {"title": "a {model} {2}", "models": {"model5": {"description": "{x}"}}}
+    braces = finished_study.write("braces.yaml", config)
+    assert finished_study.jobs(*DIGITS, braces) == {"study", "report"}
+
+
 def test_a_missing_archive_is_named(study):
     run = study.snakemake("--dry-run", "--config", "dataset={archive: nowhere.tar.gz}")
     assert run.returncode == 1

@@ -2,3 +2,7 @@
 
 Nothing here knows Snakemake, the config file or the layout of the results folder.
 """
+
+from ablation import surroundings
+
+surroundings.settle()  # before NumPy, TensorFlow or matplotlib is imported

@@ -2,6 +2,9 @@
 
 import sys
 from collections.abc import Callable
+from typing import TypeVar
+
+Value = TypeVar("Value")
 
 
 class InputError(ValueError):
@@ -12,13 +15,13 @@ class Interrupted(Exception):
     """A signal ended the work at a point from which it can resume. The message is one line."""
 
 
-def run(main: Callable[[], None]) -> None:
-    """Call `main()`; on a user's mistake, an error of the system or an interruption, exit 1 with one line.
+def run(main: Callable[[], Value]) -> Value:
+    """Return `main()`; on a user's mistake, an error of the system or an interruption, exit 1 with one line.
 
     Any other exception is a defect of the program and keeps its traceback.
     """
     try:
-        main()
+        return main()
     except InputError as error:
         sys.exit(f"error: {error}")
     except MemoryError as error:

@@ -1,5 +1,6 @@
 """Atomic writes, locks, digests, and reading with errors of one line."""
 
+import errno
 import fcntl
 import glob
 import hashlib
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SETTLED = 2 * 10**9  # ns after which a further change of a file changes its times on any filesystem
+# What a filesystem answers that lacks a call, as some of clusters, networks and object stores do.
+LACKING = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOLCK}
 
 logger = logging.getLogger(__name__)
 
@@ -35,22 +38,23 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
 
     The bytes are on disk before the rename, so `path` never names half a file. On an exception the temporary file is
     removed and `path` is as it was. The remains of killed processes are removed too: a live writer locks its temporary
-    file.
+    file. Where the filesystem has no locks, they stay.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     for abandoned in path.parent.glob(f".{glob.escape(path.stem)}.*{glob.escape(path.suffix)}"):
-        with suppress(BlockingIOError, FileNotFoundError), open(abandoned) as file:
+        with suppress(OSError), open(abandoned) as file:  # held, gone, another user's
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             abandoned.unlink()
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
     temporary = Path(name)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        with _if_possible():
+            fcntl.flock(handle, fcntl.LOCK_EX)
         yield temporary
         with suppress(OSError):  # some network and FAT filesystems have no modes to change
             temporary.chmod(0o666 & ~_umask())
-        with open(temporary, "rb+") as written:
+        with open(temporary, "rb+") as written, _if_possible():
             os.fsync(written.fileno())
         temporary.replace(path)
     except OSError as error:
@@ -60,6 +64,16 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     finally:
         temporary.unlink(missing_ok=True)
         os.close(handle)
+
+
+@contextmanager
+def _if_possible() -> Iterator[None]:
+    """Go on where the filesystem lacks what is called in the context; any other error of the system is raised."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in LACKING:
+            raise
 
 
 def _umask() -> int:
@@ -74,21 +88,27 @@ def exclusive_lock(path: str | Path, what: object) -> Iterator[None]:
 
     While another process holds it, a line on `what` and that process is logged, and this one waits. The system frees
     the lock of a process that dies, however it dies. The file stays: removing it would let two waiting processes lock
-    two files of the same name.
+    two files of the same name. On a filesystem without locks nothing is held, and a warning says so.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(path)
+    lock = filelock.FileLock(path, fallback_to_soft=False)
     try:
         lock.acquire(blocking=False)
     except filelock.Timeout:
-        with suppress(FileNotFoundError):
+        with suppress(OSError, ValueError):  # who it is, is a courtesy
             logger.info(f"{what}: {path.read_text().strip() or 'another process'} holds the lock; waiting")
         lock.acquire()
+    except OSError as error:
+        if error.errno not in LACKING:
+            raise
+        logger.warning(f"{what}: the filesystem has no locks ({error.strerror}); nothing else may work on it now")
     try:
-        path.write_text(f"process {os.getpid()} on {platform.node()}\n")
+        with suppress(OSError):
+            path.write_text(f"process {os.getpid()} on {platform.node()}\n")
         yield
-        path.write_text("")
+        with suppress(OSError):
+            path.write_text("")
     finally:
         lock.release()
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 from pathlib import Path
 from typing import IO
 
@@ -14,7 +15,8 @@ def remove_stale_locks(folder: Path) -> IO:
     """Remove the locks of a Snakemake that was killed; return a file to keep open while this one runs.
 
     folder: .snakemake. Every Snakemake shares a lock on that file, which the system frees when the process dies. One
-    that gets the lock alone knows that whoever left Snakemake's own locks here is dead.
+    that gets the lock alone knows that whoever left Snakemake's own locks here is dead. Nothing is removed where the
+    filesystem has no locks, or where they are another user's.
     """
     locks = folder / "locks"
     locks.mkdir(parents=True, exist_ok=True)
@@ -23,9 +25,11 @@ def remove_stale_locks(folder: Path) -> IO:
         fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
         for lock in locks.glob("*.lock"):
             lock.unlink()
+        fcntl.flock(alive, fcntl.LOCK_SH)
     except BlockingIOError:
+        fcntl.flock(alive, fcntl.LOCK_SH)
+    except OSError:
         pass
-    fcntl.flock(alive, fcntl.LOCK_SH)
     return alive
 
 
@@ -34,10 +38,13 @@ def trigger(folder: Path) -> str:
 
     As an input of every job it is the one that Snakemake compares times with, so that content decides, and no clock.
     It is a directory: an empty file would have the checksum that it had when the output was made.
+
+    Raises OSError, with the name of the folder, where it can't be made.
     """
     path = folder / "trigger"
     path.mkdir(parents=True, exist_ok=True)
-    os.utime(path, (TRIGGER, TRIGGER))
+    if path.stat().st_mtime != TRIGGER:  # only its owner may set it
+        os.utime(path, (TRIGGER, TRIGGER))
     return str(path)
 
 
@@ -52,6 +59,20 @@ def mark_outdated(path: Path) -> None:
         pass
     except OSError as error:
         raise InputError(f"{path}: is outdated, and its time can't be set ({error.strerror}); delete it") from None
+
+
+def check_name(pathvar: str, name: str) -> None:
+    """Raise InputError where a folder that results go to has a name that Snakemake takes for something else.
+
+    pathvar: which one names it.
+    """
+    where = f"pathvars.{pathvar}: {name!r}"
+    if re.search("[{}<>]", name):
+        raise InputError(f"{where}: has one of {{}}<> in it, which mean something to Snakemake; name another")
+    if name.startswith("~"):
+        raise InputError(f"{where}: Snakemake takes ~ for a folder of this name; write the path of your home")
+    if Path(name).exists() and not Path(name).is_dir():
+        raise InputError(f"{where}: is a file, and not a folder")
 
 
 def check_writable(results: Path) -> None:

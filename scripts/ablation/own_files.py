@@ -3,6 +3,7 @@
 import ast
 import importlib.util
 import os
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -15,18 +16,23 @@ def own_path(setting: str, given: str, kind: str) -> Path:
 
     setting: which one gives it, for messages; kind: "file" or "folder".
 
-    Raises InputError for a path that is not there, is of the other kind or can't be read.
+    Raises InputError for a path that is not there, is of the other kind, can't be read, or can't be one that Snakemake
+    takes: `{x}` is a wildcard in its paths, `<x>` a variable.
     """
     try:
         path = Path(given).expanduser().absolute()
-        there, right = path.exists(), path.is_file() if kind == "file" else path.is_dir()
+        link = path.is_symlink()
+        there, is_file, is_folder = path.exists(), path.is_file(), path.is_dir()
     except (OSError, ValueError, RuntimeError) as error:  # too long; a NUL; no such user
         raise InputError(f"{setting}: {given[:80]!r} can't be a path ({getattr(error, 'strerror', error)})") from None
     if not there:
-        raise InputError(f"{setting}: no such {kind} '{given}'")
-    if not right:
-        raise InputError(f"{setting}: '{given}' is not a {kind}")
-    if not os.access(path, os.R_OK):
+        raise InputError(f"{setting}: no such {kind} '{given}'" + (", but a link to nothing" if link else ""))
+    if not (is_file if kind == "file" else is_folder):
+        what = f"a {'file' if is_file else 'folder'}, and not a {kind}"
+        raise InputError(f"{setting}: '{given}' is {what if is_file or is_folder else 'neither a file nor a folder'}")
+    if re.search("[{}<>]", str(path)):
+        raise InputError(f"{setting}: '{path}' has one of {{}}<> in it, which mean something to Snakemake; rename it")
+    if not os.access(path, os.R_OK | (os.X_OK if kind == "folder" else 0)):
         raise InputError(f"{setting}: '{given}' can't be read; permission denied")
     return path
 

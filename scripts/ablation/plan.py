@@ -124,8 +124,8 @@ class Plan:
         source, arguments = self.source, {"made-from": json.dumps(self.images), "groups": self.groups}
         if source.path:
             arguments["source"] = str(self.results / source.path)
-        if source.official:
-            arguments["official"] = json.dumps(source.official)
+        if source.warning:
+            arguments["warning"] = source.warning
         return [f"--{key}={value}" for key, value in arguments.items() if value is not None]
 
     def data_path(self, model: str) -> str:
@@ -165,7 +165,7 @@ class Plan:
     def study(self) -> dict:
         """What the tables, figures and report need to know before they look at a result; study.json holds it."""
         study = {
-            "facts": words.study_facts(self.config),
+            "facts": words.study_facts(self.config) | {"source_warning": self.source.warning},
             "images": self.images_path,
             "whitened": self.whitened_path if "zca" in {m["input"] for m in self.config["models"].values()} else None,
             "trainings": self.training_keys,

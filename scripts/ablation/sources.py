@@ -76,14 +76,14 @@ class Source:
 
     path: what it is read from, None where a package brings it; below the results if it is downloaded. digest: of its
     content. downloads: SHA-256 of the files to download by their paths below the results; addresses: what they are
-    tried from. official: the digest that an official data set has.
+    tried from. warning: on files that are not the official ones; None where they are, or where there are none such.
     """
 
     path: Path | None
     digest: Digest
-    official: Digest
     downloads: dict[str, str]
     addresses: list[str]
+    warning: str | None = None
 
 
 def source_of(config: dict, cache: str | Path) -> Source:
@@ -98,17 +98,27 @@ def source_of(config: dict, cache: str | Path) -> Source:
     if official is None:
         given = config["dataset"]["path"]
         path = own_path("dataset.path", given, OWN[name]) if given else None
-        return Source(path, digest(name, path, cache), None, {}, [])
+        return Source(path, digest(name, path, cache), {}, [])
     sums = {file: sha256 or known for file, known in official.files.items()}
-    expected: Digest = sums if official.kind == "folder" else next(iter(sums.values()))
     given = config["dataset"]["archive"]
     if given:
         path = own_path("dataset.archive", given, official.kind)
-        return Source(path, digest(name, path, cache), expected, {}, [])
+        own = digest(name, path, cache)
+        return Source(path, own, {}, [], _warning(name, own))
+    expected: Digest = sums if official.kind == "folder" else next(iter(sums.values()))
     folder = Path("data", name) if official.kind == "folder" else Path("data")
     path = folder if official.kind == "folder" else folder / next(iter(sums))
     downloads = {str(folder / file): known for file, known in sums.items()}
-    return Source(path, expected, expected, downloads, config["download"]["sources"] or list(official.mirrors))
+    addresses = config["download"]["sources"] or list(official.mirrors)
+    return Source(path, expected, downloads, addresses, _warning(name, expected))
+
+
+def _warning(name: str, own: Digest) -> str | None:
+    """Return a warning where the digest of a data set's files is not that of its official ones."""
+    known = OFFICIAL[name].files
+    sums = own if isinstance(own, dict) else dict.fromkeys(known, own)
+    others = [f"{file} has the SHA-256 {sums[file]}" for file in known if sums[file] != known[file]]
+    return f"not the official {name}: {', '.join(others)}" if others else None
 
 
 def digest(name: str, path: Path | None, cache: str | Path | None = None) -> Digest:

@@ -198,7 +198,8 @@ class Study:
     def warnings(self) -> list[str]:
         """What the jobs that made the data warned of, as far as it concerns the images that the study reports on."""
         repeats, whitened = self._record("images").get("repeats", {}), self._study["whitened"]
-        warnings = [text for part, text in repeats.items() if part in ("train", self.report_on)]
+        warnings = [f"the images are {source}"] if (source := self.facts["source_warning"]) else []
+        warnings += [text for part, text in repeats.items() if part in ("train", self.report_on)]
         if whitened and self.report_on == "test" and (spread := self._record("whitened").get("warning")):
             warnings.append(f"models with input zca: {spread}")
         return warnings

@@ -209,6 +209,12 @@ def study_tables(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
     return accuracy_table(study.metrics, models, scores, comparisons, study.report_on, chance, same_as), comparisons
 
 
+def mistakes_table(study: Study) -> pd.DataFrame:
+    """Return the rows of `Study.mistakes` of all models, with a first column `model`."""
+    mistakes = {model: study.mistakes(model) for model in study.models}
+    return pd.concat(mistakes, names=["model"]).reset_index("model").reset_index(drop=True)
+
+
 def _of_histories(histories: list[pd.DataFrame]) -> dict[str, float]:
     """Return what a table says of the histories of a model's runs.
 

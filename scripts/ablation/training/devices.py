@@ -7,6 +7,24 @@ from pathlib import Path
 from ablation.errors import InputError
 from ablation.training import gpus
 
+# The best that oneDNN finds decides how it computes: its names, and what Linux calls what each needs first.
+# Source: oneDNN, "CPU Dispatcher Control".
+INSTRUCTION_SETS = {
+    "AVX512_CORE_AMX": "amx_bf16",
+    "AVX512_CORE_FP16": "avx512_fp16",
+    "AVX512_CORE_BF16": "avx512_bf16",
+    "AVX512_CORE_VNNI": "avx512_vnni",
+    "AVX512_CORE": "avx512bw",
+    "AVX2_VNNI": "avx_vnni",
+    "AVX2": "avx2",
+    "AVX": "avx",
+    "SSE41": "sse4_1",
+}
+
+# XLA of TensorFlow 2.21 fuses a convolution with its bias where no activation follows, as before a BatchNorm, into a
+# call for which cuDNN 9.3 has nothing in float32: "Autotuner could not find any supported configs".
+XLA_ON_GPU = "--xla_disable_hlo_passes=cudnn-fused-convolution-rewriter"
+
 logger = logging.getLogger(__name__)
 
 
@@ -20,7 +38,8 @@ def start_tensorflow(device: str, threads: int, job: str = "", jobs_per_gpu: int
 
     Unless `device` is "cpu", a GPU is leased until the process ends; `job` and `jobs_per_gpu` are as in `gpus.lease`.
 
-    Returns the name of the device that TensorFlow will use, as a user would say it.
+    Returns the name of the device that TensorFlow will use, as a user would say it; of a CPU its threads, and on Linux
+    its instruction set, one of INSTRUCTION_SETS.
     Raises InputError for "gpu" where TensorFlow finds none, and as `gpus.lease` does.
     """
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"  # errors only
@@ -30,6 +49,7 @@ def start_tensorflow(device: str, threads: int, job: str = "", jobs_per_gpu: int
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     else:
         lease = gpus.lease(job, jobs_per_gpu)
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {XLA_ON_GPU}".strip()
     os.environ["KERAS_BACKEND"] = "tensorflow"
 
     import tensorflow as tf
@@ -60,7 +80,8 @@ def start_tensorflow(device: str, threads: int, job: str = "", jobs_per_gpu: int
                 "install it with CUDA ('make gpu'), or set training.device to cpu or auto"
             )
         logger.info("%s: falling back to the CPU: %s", job, missing)
-    return f"CPU, {threads} thread{'s' if threads > 1 else ''}"
+    instructions = [name for name, flag in INSTRUCTION_SETS.items() if flag in cpu_flags()][:1]
+    return ", ".join(["CPU", f"{threads} thread{'s' if threads > 1 else ''}", *instructions])
 
 
 def dtype_policy(precision: str) -> tuple[str, str]:

@@ -24,7 +24,7 @@ def git_revision() -> str | None:
         if Path(_git("rev-parse", "--show-toplevel")) != ROOT:
             return None
         commit = _git("rev-parse", "--verify", "HEAD")
-        return commit + ("-dirty" if _git("status", "--porcelain", "--", *CODE) else "")
+        return commit + ("-dirty" if _git("status", "--porcelain", "--untracked-files", "--", *CODE) else "")
     except (OSError, subprocess.CalledProcessError):
         return None
 
