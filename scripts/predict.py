@@ -24,6 +24,8 @@ def main() -> None:
     parser.add_argument("--all-classes", action="store_true", help="a column with the probability of every class")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of the CPU; all by default")
     arguments = vars(parser.parse_args())
+    if arguments["threads"] < 1:
+        parser.error("--threads must be 1 or more")
     logs.start(stream=sys.stderr)  # the table is on standard output
     predict_pictures(arguments.pop("run"), arguments.pop("pictures"), **arguments)
 

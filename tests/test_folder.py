@@ -227,6 +227,7 @@ def test_what_computers_leave_is_ignored(folder):
     [
         (lambda folder: (folder / "cat/more").mkdir(), "'cat/more' is a folder in a class; a class holds pictures"),
         (lambda folder: (folder / "cat/loop").symlink_to(folder), "'cat/loop' is a folder in a class"),
+        (lambda folder: (folder / "frog").mkdir(), "'frog' has no pictures; put some in, or delete the folder"),
         (lambda folder: (folder / "cat/loop").symlink_to("loop"), "loop.*(neither a file|Too many levels)"),
         (lambda folder: (folder / "loop").symlink_to(folder / "loop"), "loop.*(neither a file|Too many levels)"),
         (
@@ -245,7 +246,7 @@ def test_a_folder_without_classes(tmp_path):
     save(tmp_path / "a.png", noise(9, 9))
     one_line("has no folders; expected one per class", class_folders.list_pictures, tmp_path)
     save(tmp_path / "only/a.png", noise(9, 9))
-    one_line("cannot hold out a sixth", read, tmp_path)
+    one_line("class 'only' has one image", read, tmp_path)
 
 
 def test_a_name_of_any_bytes_is_one_line(folder):
@@ -309,6 +310,17 @@ def test_groups_of_a_csv_file(folder, tmp_path):
     one_line("its first line must name the columns file and group", read, folder, groups=str(path))
     path.write_bytes(b"file,group\n\xff\xfe\n")
     one_line("is no CSV file", read, folder, groups=str(path))
+
+
+def test_a_class_of_one_picture_is_named(folder):
+    save(folder / "frog/1.png", noise(20, 20))
+    one_line("class 'frog' has one image; it needs two, to train and to test on", read, folder)
+
+
+def test_rows_that_are_of_no_picture(folder, tmp_path):
+    (tmp_path / "groups.csv").write_text("file,group\nphotos/cat/p0_00.png,a\nphotos/dog/p3_00.png,b\n")
+    message = "groups.csv: none of its 2 rows is of a picture; `file` is as in 'cat/p0_00.png'"
+    one_line(message, read, folder, groups=str(tmp_path / "groups.csv"))
 
 
 def test_names_without_a_group(folder):

@@ -236,6 +236,11 @@ def test_a_python_file_returns_arrays(own):
     assert not np.array_equal(dataset.x_train, datasets.read_dataset("python", own, 1).x_train)
 
 
+def test_names_of_classes_may_be_a_list(own):
+    own.write_text(GOOD.replace("% 2}", "% 2, 'class_names': ['cat', 'dog']}"))
+    assert read("python", own).class_names.tolist() == ["cat", "dog"]
+
+
 @pytest.mark.parametrize(
     ("code", "message"),
     [
@@ -243,9 +248,12 @@ def test_a_python_file_returns_arrays(own):
         ("def raed(seed): pass\n", "own.py has no function 'read'"),
         ("import nowhere\n", "own.py, line 1: ModuleNotFoundError"),
         ("def read(seed): return 3\n", r"read\(seed\) must return a dict of NumPy arrays, images and labels"),
-        ("def read(seed): return {'images': [1]}\n", r"must return a dict of NumPy arrays"),
+        ("def read(seed): return {'images': [1]}\n", r"has no array 'labels'; it holds images"),
+        ("def read(seed): return {'images': [[1], 2]}\n", "own.py, line 1: ValueError"),
+        ("import sys\nsys.exit(0)\n", "own.py, line 2: SystemExit: 0"),
+        ("def read(seed):\n    raise SystemExit\n", "own.py, line 2: SystemExit"),
         ("def read(): return {}\n", r"TypeError: read\(\) takes 0 positional arguments"),
-        ("def read(seed): return {}\n", "has no array 'images'; it holds nothing"),
+        ("def read(seed): return {}\n", r"must return a dict of NumPy arrays"),
         (GOOD.replace('"labels"', '"label"'), "has an array 'label', which is unknown; known: images, labels, "),
         (GOOD.replace("np.uint8", "np.int64"), "images: expected uint8 of shape N x H x W"),
         (GOOD.replace("% 2", "* 0"), r"must have at least two classes \(got 1\)"),
@@ -296,6 +304,7 @@ def test_every_path_that_a_user_gives_is_checked_alike(schema, tmp_path, name, m
         "dataset.groups": {"dataset": {"name": "folder", "path": str(tmp_path / "photos"), "groups": str(path)}},
     }[setting]
     (tmp_path / "photos/cat").mkdir(parents=True)
+    (tmp_path / "photos/cat/1.png").touch()
     refused(f"{setting}: .*{re.escape(message.format(path=path))}", planned, schema, tmp_path, **sections)
 
 

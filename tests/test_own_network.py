@@ -349,6 +349,12 @@ REFUSED = {
     "classes": ("Dense(classes", "Dense(classes + 1", "returns (None, 4); (None, 3) is needed"),
     "shape": ("keras.Input(input_shape)", "keras.Input((16, 16, 1))", "takes (None, 16, 16, 1); (None, 16, 16, 3) is"),
     "nothing": ("    return model", "    return None", "'build' must return a Sequential or a functional keras.Model"),
+    "nothing to train": (
+        "    return model",
+        "    model.trainable = False\n    return model",
+        "has nothing to train: no weight",
+    ),
+    "the end": ("    return model", "    raise SystemExit(0)", "own.py, line 20: SystemExit: 0"),
     "an error": ("    return model", "    return modell", "own.py, line 20: NameError: name 'modell' is not defined"),
     "lambda": (
         "    model.add(layers.Flatten())",
@@ -367,6 +373,27 @@ def test_a_model_that_gives_no_probabilities_is_one_line(tensorflow, schema, own
     assert message in str(caught.value)
     assert str(caught.value).startswith("architecture: ")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "accepted"), [("", True), ("    keras.utils.set_random_seed(time.time_ns() % 2**31)\n", False)]
+)
+def test_initial_weights_follow_from_the_seed(tensorflow, schema, own, line, accepted):
+    import keras
+
+    from ablation.training import networks
+
+    text = "import time\n" + NETWORK.replace("    model = keras.Seq", f"{line}    model = keras.Seq")
+    spec = specs.model_spec(completed(schema, {"a": {"architecture": own(text)}}), "a")
+    keras.utils.set_random_seed(3)
+    model = networks.build_network(spec, DATA[0], 3)
+    drawn = np.random.random(), keras.random.uniform([2]).numpy()
+    if accepted:
+        networks.check_seed(model, spec, DATA[0], 3, 3)
+        np.testing.assert_array_equal(np.r_[np.random.random(), keras.random.uniform([2]).numpy()], np.r_[drawn])
+    else:
+        with pytest.raises(InputError, match="initial weights of 'build' differ though the seed is the same"):
+            networks.check_seed(model, spec, DATA[0], 3, 3)
 
 
 STATES = {

@@ -186,10 +186,33 @@ def test_runs_of_other_classes_or_sizes_are_refused(trained, tensorflow, schema,
         predict([run_of(trained, "raw"), run_of(tmp_path, "raw")], [trained / "pictures"])
 
 
+def test_the_file_of_a_network_is_looked_for_from_here_and_above_the_run(trained, tmp_path, monkeypatch):
+    from ablation.training.predict import _architecture
+
+    run = tmp_path / "study/results/runs/mine/seed1"
+    run.mkdir(parents=True)
+    with pytest.raises(
+        InputError, match=r"seed1: needs the file of its network, 'my/net.py', which is neither here nor"
+    ):
+        _architecture(run, "my/net.py")
+    for place in (tmp_path / "study", tmp_path / "here"):
+        (place / "my").mkdir(parents=True)
+        (place / "my/net.py").touch()
+    assert _architecture(run, "my/net.py") == str(tmp_path / "study/my/net.py")
+    monkeypatch.chdir(tmp_path / "here")
+    assert _architecture(run, "my/net.py") == "my/net.py"
+    assert _architecture(run, "resnet20") == "resnet20"
+
+
+def test_a_run_is_given_once(trained):
+    with pytest.raises(InputError, match="seed1: is given twice"):
+        predict([run_of(trained, "raw")] * 2, [trained / "pictures"])
+
+
 def test_what_is_given(tmp_path):
     from ablation.training.predict import list_pictures
 
-    for name in ("b/z.PNG", "b/a.jpg", "notes.txt"):
+    for name in ("b/z.PNG", "b/a.jpg", "notes.txt", "b/._a.jpg", "b/.thumbnails/a.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     pictures = [tmp_path / "b/a.jpg", tmp_path / "b/z.PNG"]

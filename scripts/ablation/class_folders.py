@@ -19,7 +19,8 @@ def list_pictures(folder: Path) -> list[str]:
     of IGNORED, and files that are in no class folder are no part of it. Names are sorted; whether the files are
     pictures is not looked at.
 
-    Raises InputError where there is no class, a folder that belongs nowhere, what is no file, or what can't be read.
+    Raises InputError where there is no class, a class without pictures to train on, a folder that belongs nowhere, what
+    is no file, or what can't be read.
     """
     try:
         classes, _ = _entries(folder)
@@ -42,6 +43,8 @@ def _of_classes(folder: Path, classes: list[str], prefix: str) -> list[str]:
         folders, names = _entries(folder / prefix / name)
         if folders:
             raise InputError(f"{folder}: '{prefix}{name}/{folders[0]}' is a folder in a class; a class holds pictures")
+        if not names and prefix != "test/":
+            raise InputError(f"{folder}: '{prefix}{name}' has no pictures; put some in, or delete the folder")
         found += [f"{prefix}{name}/{file}" for file in names]
     return found
 

@@ -10,6 +10,8 @@ from types import ModuleType
 
 from ablation.errors import InputError
 
+RAISED = (Exception, SystemExit)  # what a user's code can raise, but for Ctrl-C
+
 
 def own_path(setting: str, given: str, kind: str) -> Path:
     """Return the absolute path of a user's file or folder; `~` is their home.
@@ -50,7 +52,9 @@ def parse_module(setting: str, path: Path) -> ast.Module:
     try:
         return ast.parse(path.read_bytes())
     except (SyntaxError, ValueError) as error:
-        raise InputError(f"{setting}: {path}, line {getattr(error, 'lineno', None) or 1}: {error}") from None
+        raise InputError(
+            f"{setting}: {path}, line {getattr(error, 'lineno', None) or 1}: {getattr(error, 'msg', error)}"
+        ) from None
 
 
 def load_module(setting: str, path: Path, function: str) -> ModuleType:
@@ -68,7 +72,7 @@ def load_module(setting: str, path: Path, function: str) -> ModuleType:
     write_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # it is as old as the file to the second
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # a user's code can raise anything
+    except RAISED as error:
         raise InputError(f"{setting}: {describe_error(path, error)}") from None
     finally:
         sys.path.remove(str(path.parent))

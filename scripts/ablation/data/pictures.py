@@ -51,9 +51,15 @@ def read_picture(path: str | Path, size: tuple[int, int], channels: int) -> np.n
         raise InputError(f"{path}: has more than {limit // 10**6} million pixels; make it smaller") from None
     except Image.UnidentifiedImageError:
         raise InputError(f"{path}: is no picture that can be read (expected {', '.join(FORMATS)})") from None
+    except _Deep:
+        raise InputError(f"{path}: has 32 bits per pixel; save it with 8 or 16") from None
     except Exception as error:  # depends on where the file is broken
         raise InputError(f"{path}: is a broken or truncated picture ({' '.join(str(error).split())})") from None
     return np.asarray(fitted, dtype=np.uint8).reshape(height, width, channels)
+
+
+class _Deep(Exception):
+    """A picture has 32 bits per pixel, of which there is no telling which are dark and which are light."""
 
 
 def _opaque(picture: Image.Image) -> Image.Image:
@@ -61,7 +67,7 @@ def _opaque(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith("I;16"):  # which Pillow would clip
         return Image.fromarray(np.rint(np.asarray(picture) / 257).astype(np.uint8))
     if picture.mode in ("I", "F"):
-        raise ValueError("32 bits per pixel; save it with 8 or 16")
+        raise _Deep
     if not picture.has_transparency_data:
         return picture
     layer = picture.convert("RGBA")

@@ -20,7 +20,11 @@ def study_facts(config: dict) -> dict[str, Any]:
         "dataset": config["dataset"]["name"],
         "epsilon": config["whitening"]["epsilon"],
         "fit_on": config["whitening"]["fit_on"],
-        "limits": {name: limit for name, limit in config["limits"].items() if limit is not None},
+        "limits": {
+            name: limit
+            for name, limit in config["limits"].items()
+            if limit is not None and (name, config["report_on"]) != ("test_images", "validation")
+        },
         "published": published["source"],
         "inputs": sorted({model["input"] for model in models.values()}),
         "validation": sorted({model["validation_images"] for model in models.values()} - {None}),

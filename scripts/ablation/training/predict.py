@@ -17,6 +17,7 @@ from ablation import files
 from ablation.data import images, pictures, whitening
 from ablation.errors import InputError
 from ablation.keys import code_of, key_of
+from ablation.own_files import is_own
 from ablation.training import devices
 
 BATCH = 2000  # pictures in memory at once
@@ -65,6 +66,8 @@ def predict_pictures(
     paths = list_pictures(given)
     with _without_chatter():
         devices.start_tensorflow("cpu", threads)
+    if again := next((folder for number, folder in enumerate(folders) if folder in folders[:number]), None):
+        raise InputError(f"{again}: is given twice")
     runs = [load_run(folder) for folder in folders]
     _check_alike(runs)
     height, width, channels = runs[0].image_shape
@@ -94,12 +97,13 @@ def predict_pictures(
 def list_pictures(given: list[Path]) -> list[Path]:
     """Return files as they are given, and of folders all pictures below them, by suffix, in the order of their names.
 
-    No path comes twice. Raises InputError for what is not there, and for a folder without pictures.
+    Hidden ones are left out, and no path comes twice. Raises InputError for what is not there, and for a folder without
+    pictures.
     """
     found: dict[Path, None] = {}
     for path in given:
         if path.is_dir():
-            below = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in pictures.SUFFIXES]
+            below = [file for file in sorted(path.rglob("*")) if _is_picture(file.relative_to(path))]
             if not below:
                 raise InputError(f"{path}: has no pictures ({', '.join(pictures.SUFFIXES)})")
             found |= dict.fromkeys(below)
@@ -108,6 +112,11 @@ def list_pictures(given: list[Path]) -> list[Path]:
         else:
             raise InputError(f"{path}: no such file or folder")
     return list(found)
+
+
+def _is_picture(path: Path) -> bool:
+    """Tell by its name whether a path is a picture, and neither hidden nor in a hidden folder."""
+    return path.suffix.lower() in pictures.SUFFIXES and not any(part.startswith(".") for part in path.parts)
 
 
 def load_run(folder: Path) -> Run:
@@ -138,7 +147,7 @@ def load_run(folder: Path) -> Run:
     for code in (made_from["code"], *([data["code"]] if is_whitened else [])):
         if code_of(*code["modules"]) != code:
             logger.warning(f"{folder}: the code of {', '.join(code['modules'])} has changed since; that may show")
-    model = networks.load_model(path, metrics["spec"]["architecture"])
+    model = networks.load_model(path, _architecture(folder, metrics["spec"]["architecture"]))
     (class_names,) = files.read_npz(source, "class_names")
     return Run(
         folder,
@@ -148,6 +157,16 @@ def load_run(folder: Path) -> Run:
         class_names.tolist(),
         _whitening(source, data, store / key_of(data) / "whitening.npz") if is_whitened else None,
     )
+
+
+def _architecture(folder: Path, name: str) -> str:
+    """Return the architecture of a run; of a user's file, its path from here, or from a folder that the run is in."""
+    if not is_own(name):
+        return name
+    for place in (Path(), *folder.absolute().parents):
+        if (place / name).exists():
+            return str(place / name)
+    raise InputError(f"{folder}: needs the file of its network, '{name}', which is neither here nor above the run")
 
 
 def _remedy(path: Path) -> str:

@@ -54,6 +54,8 @@ def train_run(
     train_data, val_data = ((images.network_input(part), its_labels) for part, its_labels in (train_data, val_data))
     model = networks.build_network(spec, train_data[0], int(labels.max()) + 1)
     own = {"network": own_path("architecture", spec.architecture, "file")} if is_own(spec.architecture) else {}
+    if own:
+        networks.check_seed(model, spec, train_data[0], int(labels.max()) + 1, seed)
     check_code(made_from, **own)
     _check_plan(spec, made_from, folder)
     logger.info(f"{title}: {model.count_params():,} parameters, on {device}, {policy} ({reason})")

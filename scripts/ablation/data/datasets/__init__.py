@@ -158,11 +158,13 @@ def stratified_split(
 
     Raises InputError if a class has too few images.
     """
-    train, test = held_out(where, labels, seed)
+    train, test = held_out(where, labels, class_names, seed)
     return Dataset(images[train], labels[train], images[test], labels[test], class_names)
 
 
-def held_out(where: object, labels: np.ndarray, seed: int, groups: np.ndarray | None = None) -> list[np.ndarray]:
+def held_out(
+    where: object, labels: np.ndarray, class_names: np.ndarray, seed: int, groups: np.ndarray | None = None
+) -> list[np.ndarray]:
     """Return the indices of the images to train on and, of a sixth of every class, of those to test on.
 
     With groups, (n,) str, none of them is on both sides. They are taken in a random order, each if it brings the
@@ -172,6 +174,9 @@ def held_out(where: object, labels: np.ndarray, seed: int, groups: np.ndarray | 
     """
     from sklearn.model_selection import train_test_split
 
+    for label in np.flatnonzero(np.bincount(labels) == 1):
+        name = class_names[label] if label < len(class_names) else label
+        raise InputError(f"{where}: class '{name}' has one image; it needs two, to train and to test on")
     if groups is None:
         try:
             return train_test_split(np.arange(len(labels)), test_size=1 / 6, random_state=seed, stratify=labels)

@@ -57,7 +57,7 @@ def read(source: str | Path, seed: int, size: int, groups: str | None = None) ->
         if numbers is not None and (both := sorted(set(numbers[train]) & set(numbers[test]))):
             raise InputError(f"{folder}: {len(both)} groups are in both train and test: {_first(both)}")
     else:
-        train, test = held_out(folder, labels, seed, numbers)
+        train, test = held_out(folder, labels, class_names, seed, numbers)
     return Dataset(
         x_train=images[train],
         y_train=labels[train],
@@ -95,6 +95,11 @@ def read_groups(groups: str, names: list[str]) -> np.ndarray:
             match = re.search(groups, PurePosixPath(name).name)
             found[name] = match[1] if match else None
     without = [_printable(name) for name in names if not found.get(name)]
+    if len(without) == len(names) and found.keys().isdisjoint(names):
+        raise InputError(
+            f"dataset.groups: {groups}: none of its {len(found)} rows is of a picture; `file` is as in"
+            f" '{_printable(names[0])}'"
+        )
     if without:
         raise InputError(f"dataset.groups: {len(without)} of {len(names)} pictures have no group: {_first(without)}")
     return np.array([found[name] for name in names], dtype=str)

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from ablation.errors import InputError
-from ablation.own_files import describe_error, is_own, load_module, own_path
+from ablation.own_files import RAISED, describe_error, is_own, load_module, own_path
 from ablation.settings.specs import ModelSpec
 from ablation.training.dispatch import import_choice
 from ablation.training.losses import clipped_categorical_crossentropy
@@ -52,6 +52,21 @@ def build_network(spec: ModelSpec, images: np.ndarray, classes: int) -> keras.Mo
     return model
 
 
+def check_seed(model: keras.Model, spec: ModelSpec, images: np.ndarray, classes: int, seed: int) -> None:
+    """Raise InputError unless the initial weights of a user's network follow from the seed alone.
+
+    model: as `build_network` returned it after keras.utils.set_random_seed. The state of the generators is afterwards
+    what it was before.
+    """
+    keras.utils.set_random_seed(seed)
+    again = build_network(spec, images, classes)
+    if not all(map(np.array_equal, model.get_weights(), again.get_weights())):
+        raise InputError(
+            f"architecture: {spec.architecture}: initial weights of 'build' differ though the seed is the same;"
+            " draw them with Keras's initializers, without a seed from the clock or the system"
+        )
+
+
 def load_model(path: str | Path, architecture: str) -> keras.Model:
     """Return the model in a .keras file, for inference: it is not compiled.
 
@@ -67,7 +82,7 @@ def load_model(path: str | Path, architecture: str) -> keras.Model:
     }
     try:
         return keras.models.load_model(path, compile=False, custom_objects=theirs)
-    except Exception as error:  # a user's code can raise anything
+    except RAISED as error:
         message = _one_line(error).rpartition("Exception encountered: ")[2]
         raise InputError(f"architecture: a model of {architecture} can't be loaded: {message}") from None
 
@@ -98,6 +113,8 @@ def _build_own(module: ModuleType, architecture: str, images: np.ndarray, classe
         for what, tensors, size in (("takes", inputs, shape), ("returns", outputs, (classes,))):
             if (shapes := [tuple(tensor.shape) for tensor in tensors]) != [(None, *size)]:
                 raise InputError(f"{where} {what} {', '.join(map(str, shapes))}; {(None, *size)} is needed")
+        if not model.trainable_variables:
+            raise InputError(f"{where} has nothing to train: no weight of it is trainable")
         if outputs[0].dtype != "float32":
             raise InputError(f"{where} returns {outputs[0].dtype}; give its last layer dtype='float32'")
         probabilities = model(images[:SAMPLE], training=False).numpy()
@@ -111,10 +128,10 @@ def _build_own(module: ModuleType, architecture: str, images: np.ndarray, classe
             raise InputError(f"{where} computes something else once it is saved and loaded; keep its state in weights")
     except InputError:
         raise
-    except Exception as error:  # a user's code can raise anything
+    except RAISED as error:
         raise InputError(f"architecture: {describe_error(path, error)}") from None
     return model
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())
