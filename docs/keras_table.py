@@ -1,7 +1,7 @@
 """Write the table of Keras's optimizers and learning-rate schedules, by which the config is checked without Keras.
 
-Each has the name of its class and, by name, the rule and the default of its arguments. Left out are the learning rate,
-which is a setting of the model, names, and optimizers that take others.
+Each has, by name, the rule and the default of its arguments. Apart from these stands the learning rate, which is a
+setting of the model. Left out are names, and optimizers that take others.
 """
 
 import inspect
@@ -35,6 +35,12 @@ def rule_of(parameter):
     return rule if parameter.default is inspect.Parameter.empty else rule | {"default": parameter.default}
 
 
+def _learning_rate(cls):
+    """Return the learning rate that an optimizer has by default; a schedule has none."""
+    rate = inspect.signature(cls).parameters.get("learning_rate")
+    return {"learning_rate": rate.default} if rate else {}
+
+
 def table():
     """Return the table of the Keras that is installed."""
     sections = {}
@@ -42,7 +48,7 @@ def table():
         classes = {snake_case(name): cls for name, cls in vars(module).items() if inspect.isclass(cls)}
         sections[section] = {
             name: {
-                "class": cls.__name__,
+                **_learning_rate(cls),
                 "arguments": {
                     argument: rule_of(parameter)
                     for argument, parameter in inspect.signature(cls).parameters.items()

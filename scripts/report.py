@@ -15,7 +15,7 @@ def main() -> None:
 
     study = Study.read(arguments.study)
     key = study.outputs.report  # before anything is read
-    figures = {name: (study.results / f"figures/{name}.png").read_bytes() for name in study.outputs.figures}
+    figures = {name: study.figure(name) for name in study.outputs.figures}
     template = outputs.TEMPLATE.read_text(encoding="utf-8")
     files.write_text(arguments.output, page.render(template, study, figures, key))
 

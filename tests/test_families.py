@@ -191,7 +191,10 @@ WRONG = [
         {"grid": {"of": LONG, "learning_rate": [0.1]}},
         f"models.f.grid: its row {LONG}-learning_rate-0.1 has a name of 68 letters, 64 are possible; shorten",
     ),
-    ({"grid": {"of": "model2", "epochs": [7]}}, "models.f.grid: its row model2-epochs-7 has the name of another model"),
+    (
+        {"grid": {"of": "model2", "epochs": [7]}},
+        "models.f.grid: its row model2-epochs-7 is the name of another model; change or rename",
+    ),
 ]
 
 
@@ -258,7 +261,9 @@ def test_settings_of_a_network_of_ones_own(schema, tmp_path, monkeypatch):
 
 def test_recipes_of_keras_in_a_grid(schema):
     grid = {"of": "m", "optimizer": ["sgd", "adam", {"name": "adamw", "weight_decay": "0.02"}], "momentum": [0.5]}
-    config = complete(schema, {"m": {}, "f": {"grid": grid}})
+    with pytest.raises(InputError, match=r"m-optimizer-adam\.learning_rate: missing; the default 1 is for adadelta"):
+        complete(schema, {"m": {}, "f": {"grid": grid}})
+    config = complete(schema, {"m": {"learning_rate": 0.01}, "f": {"grid": grid}})
     assert list(config["families"]["f"]["rows"]) == [
         "m-optimizer-sgd-momentum-0.5",
         "m-optimizer-adam",
@@ -269,6 +274,13 @@ def test_recipes_of_keras_in_a_grid(schema):
     assert words.study_facts(config)["families"]["f"]["labels"]["m-optimizer-adamw_0.02"] == (
         "optimizer adamw (weight_decay 0.02)"
     )
+    of_adam = {"optimizer": "adam", "learning_rate": 0.01, "epochs": 9}
+    family = complete(schema, {"m": of_adam, "f": {"ablate": {"of": "m"}}})["families"]["f"]
+    assert list(family["rows"]) == ["m-without-optimizer", "m-without-epochs"]
+    assert family["left_out"] == ["learning_rate can't be put back: the default is for adadelta"]
+    two = {name: {"grid": {"of": "m", "epochs": [5]}} for name in "fg"}
+    with pytest.raises(InputError, match=r"models\.g\.grid: its row m-epochs-5 is the name of a row of f; change"):
+        complete(schema, {"m": {}, **two})
     wrong = {"of": "m", "optimizer": [{"name": "adamw", "weight_decai": 0.02}]}
     with pytest.raises(InputError, match=r"models\.f\.grid\.optimizer\[0\]\.weight_decai: unknown key; did you mean"):
         complete(schema, {"m": {}, "f": {"grid": wrong}})

@@ -288,7 +288,10 @@ RESUMED = {
     "a layer of one's own": (CUSTOM, {}),
     "clipping and averages": (NETWORK, {"optimizer": EMA, "schedule": "cosine_decay", "learning_rate": 0.01}),
     "averages in between": (NETWORK, {"optimizer": EMA | {"ema_overwrite_frequency": 50}, "learning_rate": 0.01}),
-    "gradients of several steps": (NETWORK, {"optimizer": {"name": "lion", "gradient_accumulation_steps": 3}}),
+    "gradients of several steps": (
+        NETWORK,
+        {"optimizer": {"name": "lion", "gradient_accumulation_steps": 3}, "learning_rate": 0.01},
+    ),
     "cutout": (NETWORK, {"cutout": 5, "flip": "random", "translation": 2}),
 }
 
@@ -528,6 +531,8 @@ def test_in_the_workflow(tmp_path):
 
 
 def test_specs_are_json(schema, own):
-    spec = specs.model_spec(completed(schema, {"a": {"architecture": own(), "optimizer": EMA}}), "a")
+    spec = specs.model_spec(
+        completed(schema, {"a": {"architecture": own(), "optimizer": EMA, "learning_rate": 0.1}}), "a"
+    )
     assert specs.ModelSpec.from_json(spec.to_json()) == spec
     assert json.loads(spec.to_json())["optimizer"]["clipnorm"] == 0.5

@@ -72,7 +72,7 @@ WRONG = [
     ("models", {"x\n": {}}, r"models: 'x\n' is not a valid model name"),
     ("models", {"7": {}}, "models: '7' is not a valid model name"),
     ("models", {7: {}}, "7: a key must be a string; put it in quotes"),
-    ("training.device", "TPU", "training.device: 'TPU' is unknown; allowed: auto, gpu, cpu"),
+    ("training.device", "TPU", "training.device: 'TPU' is unknown; did you mean 'gpu'? allowed: auto, gpu, cpu"),
     ("quite\nanother", 1, r"'quite\nanother': unknown key; allowed: title, "),
     ("models.model5.input", None, "models.model5.input: null is unknown; allowed: zca, raw"),
     ("pathvars", {"results": ""}, "pathvars.results: must not be empty (got '')"),

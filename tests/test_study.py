@@ -5,6 +5,7 @@ import pytest
 
 from ablation import files
 from ablation.errors import InputError
+from ablation.keys import key_of
 from ablation.report.study import Study
 
 LABELS = [0, 1]
@@ -30,6 +31,11 @@ def write_run(results, model, seed, predicted, labels=LABELS, **changes):
     files.write_record(folder / "metrics.json", metrics | changes)
 
 
+def write_study(results, study):
+    study.pop("key", None)
+    files.write_json(results / "report/study.json", {**study, "key": key_of(study)})
+
+
 @pytest.fixture
 def results(tmp_path):
     """Results of two models in an order that is not the alphabet's, with two seeds in an order that is not theirs."""
@@ -37,7 +43,7 @@ def results(tmp_path):
         "facts": {"report_on": "test", "models": {"b": {}, "a": {}}, "seeds": [2, 1], "baseline": "b"},
         "evaluations": {model: {str(seed): f"key of {model} {seed}" for seed in (2, 1)} for model in "ba"},
     }
-    files.write_json(tmp_path / "report/study.json", study)
+    write_study(tmp_path, study)
     for (model, seed), predicted in PREDICTED.items():
         write_run(tmp_path, model, seed, predicted)
     return tmp_path
@@ -65,7 +71,7 @@ def test_runs_by_model_in_the_order_of_the_config(results):
 def test_mistakes_name_the_files_of_the_images(results, report_on, names):
     study = files.read_json(results / "report/study.json")
     study["facts"]["report_on"], study["images"] = report_on.replace("none", "test"), "images.npz"
-    files.write_json(results / "report/study.json", study)
+    write_study(results, study)
     of_five = np.array([] if report_on == "none" else [f"t{n}" for n in range(5)], dtype=str)
     classes = np.array(["cat", "dog", "frog"])
     files.write_npz(results / "images.npz", train_files=of_five, test_files=of_five[:4], class_names=classes)
@@ -99,9 +105,9 @@ def test_mistakes_name_the_files_of_the_images(results, report_on, names):
 def test_warnings_are_those_of_the_images_reported_on(results, report_on, expected):
     study = files.read_json(results / "report/study.json")
     study["facts"] |= {"report_on": report_on, "source_warning": "not the official ones"}
-    files.write_json(results / "report/study.json", study | {"images": "images.npz", "whitened": "zca.npz"})
-    files.write_json(results / "images.json", {"repeats": {"test": "copies", "train": "both"}})
-    files.write_json(results / "zca.json", {"warning": "wide"})
+    write_study(results, study | {"images": "images.npz", "whitened": "zca.npz"})
+    files.write_record(results / "images.json", {"repeats": {"test": "copies", "train": "both"}})
+    files.write_record(results / "zca.json", {"warning": "wide"})
     assert read(results).warnings == ["the images are not the official ones", *expected]
 
 

@@ -25,6 +25,7 @@ from ablation.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+REMEDY = "delete it and run again"  # of a file that the workflow makes
 SETTLED = 2 * 10**9  # ns after which a further change of a file changes its times on any filesystem
 # What a filesystem answers that lacks a call, as some of clusters, networks and object stores do.
 LACKING = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOLCK}
@@ -209,57 +210,79 @@ def write_npz(path: str | Path, **arrays: npt.ArrayLike) -> None:
 
 
 @contextmanager
-def _one_line(path: str | Path, kind: str) -> Iterator[None]:
-    """Turn what reading a broken file raises into an InputError of one line."""
+def reading(path: str | Path, kind: str, remedy: str = REMEDY) -> Iterator[None]:
+    """Turn what reading a file that is missing, broken or closed to us raises into an InputError of one line.
+
+    kind: what the file has to be; remedy: what to do about one that isn't.
+    """
     try:
         yield
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except (InputError, PermissionError, MemoryError, ImportError):
+    except IsADirectoryError:
+        raise InputError(f"{path}: is a folder, not {kind}; {remedy}") from None
+    except PermissionError:
+        raise InputError(f"{path}: can't be read; permission denied") from None
+    except (InputError, MemoryError, ImportError):
         raise
     except Exception as error:  # depends on where the file is broken
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: truncated or corrupt {kind} ({reason}); delete it and run again") from None
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path}: truncated or corrupt {kind} ({reason}); {remedy}") from None
 
 
-def read_json(path: str | Path) -> dict[str, Any]:
-    """Return the object in a JSON file. Raises InputError if it is missing, truncated, or anything but an object."""
-    with _one_line(path, "JSON"):
-        value = json.loads(Path(path).read_text(encoding="utf-8"))
+def read_json(path: str | Path, remedy: str = REMEDY, **entries: type) -> dict[str, Any]:
+    """Return the object in a JSON file; entries are the types of those that it must have.
+
+    Raises InputError, which ends in `remedy`, if it is missing, truncated, anything but an object, or without one of
+    the entries.
+    """
+    with reading(path, "JSON", remedy):
+        value = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_refuse_constant)
         if not isinstance(value, dict):
             raise ValueError("not an object")
+        for name, of in entries.items():
+            if not isinstance(value.get(name), of):
+                raise ValueError(f"its {name!r} is no {of.__name__}" if name in value else f"has no {name!r}")
         return value
 
 
-def read_record(path: str | Path) -> dict[str, Any]:
-    """Return the object that `write_record` wrote, its digest included.
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
+def read_record(path: str | Path, **entries: type) -> dict[str, Any]:
+    """Return the object that `write_record` wrote, its digest included; entries are as of `read_json`.
 
     Raises InputError as `read_json` does, and for one that was changed since.
     """
-    record = read_json(path)
+    record = read_json(path, REMEDY, **entries)
     if record.get("digest") != _record_digest(record):
-        raise InputError(f"{path}: was changed after it was written; delete it and run again")
+        raise InputError(f"{path}: was changed after it was written; {REMEDY}")
     return record
 
 
-def read_csv(path: str | Path, **options: Any) -> "pd.DataFrame":
-    """Return the table in a CSV file; options are those of pandas.read_csv.
+def read_csv(path: str | Path, *columns: str, **options: Any) -> "pd.DataFrame":
+    """Return the table in a CSV file, which has `columns`; options are those of pandas.read_csv.
 
-    Raises InputError if it is missing, empty, or no table.
+    Raises InputError if it is missing, empty, or no such table.
     """
     import pandas as pd
 
-    with _one_line(path, "CSV"):
-        return pd.read_csv(path, **options)
+    with reading(path, "CSV"):
+        frame = pd.read_csv(path, **options)
+        missing = [column for column in columns if column not in frame]
+        if missing:
+            raise ValueError(f"has no column {missing[0]!r}")
+        return frame
 
 
-def read_npz(path: str | Path, *keys: str) -> list[np.ndarray]:
+def read_npz(path: str | Path, *keys: str, remedy: str = REMEDY) -> list[np.ndarray]:
     """Return the arrays `keys` of an npz file, in that order.
 
-    Raises InputError for a file that is missing, truncated, not an npz, without one of the keys, or with a pickled
-    (object) array.
+    Raises InputError, which ends in `remedy`, for a file that is missing, truncated, not an npz, without one of the
+    keys, or with a pickled (object) array.
     """
-    with _one_line(path, "npz"), np.load(path, allow_pickle=False) as archive:
+    with reading(path, "npz", remedy), np.load(path, allow_pickle=False) as archive:
         missing = [key for key in keys if key not in archive]
         if missing:
             raise InputError(f"{path}: has no array '{missing[0]}'; it holds {', '.join(archive.files) or 'nothing'}")

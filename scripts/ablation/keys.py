@@ -73,12 +73,12 @@ def _run_digest(study: dict, results: Path, model: str, seed: str) -> str | None
     folder = results / f"runs/{model}/seed{seed}"
     training = results / f"trainings/{study['trainings'][model]}/seed{seed}/training.json"
     try:
-        metrics = files.read_record(folder / "metrics.json")
-        weights = files.read_record(training)["weights_digest"] if training.exists() else metrics["weights_digest"]
+        metrics = files.read_record(folder / "metrics.json", key=str, weights_digest=str)
+        trained = files.read_record(training, weights_digest=str) if training.exists() else metrics
     except InputError:
         return None
     there = all((folder / name).exists() for name in ("history.csv", "predictions.npz"))
-    same = (metrics["key"], metrics["weights_digest"]) == (study["evaluations"][model][seed], weights)
+    same = (metrics["key"], metrics["weights_digest"]) == (study["evaluations"][model][seed], trained["weights_digest"])
     return metrics["digest"] if there and same else None
 
 

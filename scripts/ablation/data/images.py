@@ -32,7 +32,7 @@ def write_images(path: str | Path, made_from: dict, facts: dict | None = None, *
     digests = {part: files.array_digest(arrays[f"x_{part}"], arrays[f"y_{part}"]) for part in ("train", "test")}
     files.write_npz(path, **arrays)
     record = {"key": key_of(made_from), "digests": digests, **(facts or {}), "made_from": made_from}
-    files.write_json(path.with_suffix(".json"), record)
+    files.write_record(path.with_suffix(".json"), record)
 
 
 def read_images(path: str | Path, part: str, limit: int | None = None) -> tuple[np.ndarray, np.ndarray, str]:
@@ -46,11 +46,11 @@ def read_images(path: str | Path, part: str, limit: int | None = None) -> tuple[
     """
     path = Path(path)
     record = path.with_suffix(".json")
-    recorded = files.read_json(record)
-    if recorded.get("key") != path.absolute().parent.name:
-        raise InputError(f"{path}: {record.name} is of the key {recorded.get('key')}; delete both and run again")
+    recorded = files.read_record(record, key=str, digests=dict)
+    if recorded["key"] != path.absolute().parent.name:
+        raise InputError(f"{path}: {record.name} is of the key {recorded['key']}; delete both and run again")
     images, labels = files.read_npz(path, f"x_{part}", f"y_{part}")
-    expected = recorded.get("digests", {}).get(part)
+    expected = recorded["digests"].get(part)
     if files.array_digest(images, labels) != expected:
         raise InputError(f"{path}: its {part} images do not match the digest in {record}; delete both and run again")
     if limit is not None:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ablation import files
 from ablation.errors import InputError
-from ablation.keys import bears
+from ablation.keys import bears, key_of
 from ablation.report.outputs import Outputs
 
 Frames = list[pd.DataFrame]
@@ -70,8 +70,14 @@ class Study:
 
     @classmethod
     def read(cls, path: str | Path) -> "Study":
-        """Return the study of a study.json, which is in the folder `report` of the results."""
-        return cls(files.read_json(path), Path(path).parents[1])
+        """Return the study of a study.json, which is in the folder `report` of the results.
+
+        Raises InputError as `files.read_json`, and for one that was changed since.
+        """
+        study = files.read_json(path, facts=dict, key=str)
+        if key_of({key: value for key, value in study.items() if key != "key"}) != study["key"]:
+            raise InputError(f"{path}: was changed after it was written; {files.REMEDY}")
+        return cls(study, Path(path).parents[1])
 
     @cached_property
     def outputs(self) -> Outputs:
@@ -106,8 +112,8 @@ class Study:
 
     def _metrics_of_run(self, model: str, seed: int) -> dict:
         path = self.run_path(model, seed, "metrics.json")
-        metrics = files.read_record(path)
-        if metrics.get("key") != self._study["evaluations"][model][str(seed)]:
+        metrics = files.read_record(path, key=str, predictions_digest=str, history_digest=str)
+        if metrics["key"] != self._study["evaluations"][model][str(seed)]:
             raise InputError(f"{path}: is of other settings, data or code than the study; run snakemake again")
         return metrics
 
@@ -140,12 +146,15 @@ class Study:
 
         Raises InputError where a file does not match its digest in metrics.json, and as `files.read_csv`.
         """
-        return [files.read_csv(self._checked(model, seed, "history.csv", "history_digest")) for seed in self.seeds]
+        paths = [self._checked(model, seed, "history.csv", "history_digest") for seed in self.seeds]
+        return [files.read_csv(path, "epoch", "loss") for path in paths]
 
     def _checked(self, model: str, seed: int, name: str, digest: str) -> Path:
         """Return a file of a run after comparing it with its digest in metrics.json."""
         path = self.run_path(model, seed, name)
-        if files.file_digest(path) != self._metrics_of_run(model, seed)[digest]:
+        with files.reading(path, "file"):
+            found = files.file_digest(path)
+        if found != self._metrics_of_run(model, seed)[digest]:
             raise InputError(f"{path}: does not match the digest in metrics.json; delete both and run again")
         return path
 
@@ -206,7 +215,7 @@ class Study:
 
     def _record(self, name: str) -> dict:
         """Return the record of the images, or of the whitened ones."""
-        return files.read_json((self.results / self._study[name]).with_suffix(".json"))
+        return files.read_record((self.results / self._study[name]).with_suffix(".json"))
 
     @cached_property
     def whitening(self) -> Whitening:
@@ -223,7 +232,10 @@ class Study:
     def looks(self) -> dict[str, dict[str, str]]:
         """The trainings compared in this folder so far: by the images that they were compared on, keys and models."""
         path = self.results / "report/looks.json"
-        return files.read_json(path) if path.exists() else {}
+        looks = files.read_json(path) if path.exists() else {}
+        if not all(isinstance(seen, dict) for seen in looks.values()):
+            raise InputError(f"{path}: is no record of comparisons; {files.REMEDY}, which counts from nothing")
+        return looks
 
     def log_look(self) -> None:
         """Remember that the models of the study were compared, and on which images; looks.json outlives the tables."""
@@ -244,9 +256,20 @@ class Study:
 
     def _table(self, name: str) -> pd.DataFrame:
         path = self.results / "report" / name
-        if not bears(path.with_name("accuracy.md"), files.file_digest(path)):
-            raise InputError(f"{path}: was changed after it was made; delete it and run again")
+        with files.reading(path, "CSV"):
+            digest = files.file_digest(path)
+        if not bears(path.with_name("accuracy.md"), digest):
+            raise InputError(f"{path}: was changed after it was made; {files.REMEDY}")
         return read_table(path)
+
+    def figure(self, name: str) -> bytes:
+        """Return the PNG of a figure. Raises InputError for one that is not what the study's results make."""
+        path = self.results / f"figures/{name}.png"
+        with files.reading(path, "PNG"):
+            content = path.read_bytes()
+        if not bears(path, self.outputs.figures[name]):
+            raise InputError(f"{path}: was made from other results, or cut short; {files.REMEDY}")
+        return content
 
 
 def read_table(path: str | Path) -> pd.DataFrame:

@@ -1,20 +1,26 @@
 """The config checked against its schema and completed with its defaults."""
 
-import difflib
 import math
 import re
-from collections.abc import Iterable
-from functools import cache
+import unicodedata
+from collections.abc import Callable, Iterable
+from datetime import date
+from functools import partial
 from typing import Any
 
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
-from ablation.errors import InputError
+from ablation.errors import InputError, suggestion
 from ablation.own_files import is_own
 from ablation.settings import families
 from ablation.settings.networks import network_settings
-from ablation.settings.recipes import recipe_rule, required_arguments, settled
+from ablation.settings.recipes import (
+    keras_learning_rate,
+    recipe_rule,
+    required_arguments,
+    settled,
+)
 from ablation.settings.specs import check_same_validation_images, whitening_holdout
 
 TYPE_NAMES = {
@@ -27,15 +33,17 @@ TYPE_NAMES = {
     "null": "null",
 }
 NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?")
+PERIODIC = re.compile(r"(.+)\1{19,}\Z")  # what Snakemake refuses as a wildcard's value
+LONGEST_SHOWN = 200  # characters of a value in a message
+SMALLEST = 2.0**-126  # of the numbers of float32 with all their digits
 
 
-def _is_finite_number(_checker: Any, value: Any) -> bool:
-    return type(value) is int or (isinstance(value, float) and math.isfinite(value))
+def _is_number(_checker: Any, value: Any) -> bool:
+    """Tell whether a value is a number that float32, in which networks are trained, can tell from 0 and infinity."""
+    return type(value) is int or (isinstance(value, float) and (value == 0 or SMALLEST <= abs(value) < 2.0**128))
 
 
-Validator = extend(
-    Draft202012Validator, type_checker=Draft202012Validator.TYPE_CHECKER.redefine("number", _is_finite_number)
-)
+Validator = extend(Draft202012Validator, type_checker=Draft202012Validator.TYPE_CHECKER.redefine("number", _is_number))
 
 
 def validate_and_fill(config: dict, schema: dict) -> dict:
@@ -49,50 +57,112 @@ def validate_and_fill(config: dict, schema: dict) -> dict:
     wrong type, an impossible value, or settings that do not go together.
     """
     given = {key for key, value in _section(config, "dataset").items() if value not in (None, "null")}
-    for_all, networks = _section(config, "defaults"), _networks(config, schema)
-    ours, schema = schema, _with_own_settings(config, schema, networks)
-    config = _normalized(config, schema, schema["$defs"])
-    errors = sorted(Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
+    for_all, network_rules = _section(config, "defaults"), _network_reader(schema)
+    rules = _with_own_settings(config, schema, network_rules)
+    config = _normalized(config, rules, rules["$defs"])
+    errors = sorted(Validator(rules).iter_errors(config), key=lambda error: list(map(str, error.path)))
     if errors:
         raise InputError(_explain(errors[0]))
-    network_rules = cache(lambda architecture: _network_rules("models", architecture, ours))
-    config["models"], config["families"] = families.expand(config, ours, set(for_all), network_rules)
-    common = config["defaults"]["architecture"]
-    networks = {name: network_rules(own.get("architecture", common)) for name, own in config["models"].items()}
+    _check_characters("", config)
+    config["models"], config["families"] = families.expand(
+        config, schema, set(for_all), partial(network_rules, "models")
+    )
+    _check_names([*config["models"], *config["families"]])
+    _complete_dataset(config["dataset"], given, schema["properties"]["dataset"]["properties"])
+    _complete_baseline(config)
+    _complete_models(config, for_all, schema["$defs"]["settings"]["properties"], network_rules)
+    whitening_holdout(config)
+    _check_report_on(config)
+    return config
+
+
+def _check_characters(where: str, value: Any) -> None:
+    """Raise InputError for text with a character that is no text: a control character, or half of one."""
+    if isinstance(value, str):
+        for character in value:
+            if unicodedata.category(character) in ("Cc", "Cs") and character not in "\n\t":
+                raise InputError(f"{where}: has the character {character!a}, which is no text")
+    elif isinstance(value, dict | list):
+        for key, entry in value.items() if isinstance(value, dict) else enumerate(value):
+            _check_characters(f"{where}[{key}]" if isinstance(key, int) else f"{where}.{key}".lstrip("."), entry)
+
+
+def _check_names(names: Iterable[str]) -> None:
+    """Raise InputError for names of models and families that a filesystem or Snakemake can't take."""
     alike: dict[str, str] = {}
-    for name in config["models"]:
+    for name in names:
         other = alike.setdefault(name.lower(), name)
         if other != name:
             raise InputError(
                 f"models.{name}: differs from {other} only in case, which not every filesystem can tell apart"
             )
-    dataset, settings = config["dataset"], schema["$defs"]["settings"]["properties"]
-    rules = schema["properties"]["dataset"]["properties"]
+        if repeated := PERIODIC.search(name):
+            raise InputError(
+                f"models.{name}: ends in 20 or more times {repeated[1]!r}, which Snakemake takes for a loop; shorten it"
+            )
+
+
+def _complete_dataset(dataset: dict, given: set[str], rules: dict[str, dict]) -> None:
+    """Set to None what does not apply to a data set, in place; raise InputError if that was given, or lacks a path."""
     _check_applicable("dataset", dataset, given, rules)
     if dataset["name"] in rules["path"]["x-only-with"]["name"] and dataset["path"] is None:
         raise InputError(f"dataset.path: missing; dataset.name {dataset['name']} needs it")
+
+
+def _complete_baseline(config: dict) -> None:
+    """Choose the first model as the baseline where there is none; raise InputError for a name that no model has."""
+    models = config["models"]
     for name in (config["published"] or {"models": {}})["models"]:
-        if name not in config["models"]:
-            raise InputError(f"published.models.{name}: no such model; {_suggestion(name, config['models'])}")
-    baseline = config["baseline"] = config["baseline"] or next(iter(config["models"]))
-    if baseline not in config["models"]:
-        raise InputError(f"baseline: no such model {baseline!r}; {_suggestion(baseline, config['models'])}")
+        if name not in models:
+            raise InputError(f"published.models.{name}: no such model; {suggestion(name, models)}")
+    baseline = config["baseline"] = config["baseline"] or next(iter(models))
+    if baseline not in models:
+        raise InputError(f"baseline: no such model {baseline!r}; {suggestion(baseline, models)}")
+
+
+def _complete_models(
+    config: dict, for_all: dict, settings: dict[str, dict], network_rules: Callable[[str, Any], dict[str, dict]]
+) -> None:
+    """Give every model all settings, None where one does not apply, and the limit of epochs; in place.
+
+    for_all: the defaults that the user gave; settings: the schema's rules.
+
+    Raises InputError where a setting of a model's own does not go with the others.
+    """
+    defaults = config["defaults"]
+    networks = {
+        name: network_rules("models", own.get("architecture", defaults["architecture"]))
+        for name, own in config["models"].items()
+    }
     for key in (key for own in networks.values() for key in own):
-        config["defaults"].setdefault(key, None)
+        defaults.setdefault(key, None)
     for name, own in config["models"].items():
-        model = config["models"][name] = {**config["defaults"], **own}
-        for key in config["defaults"].keys() - settings.keys() - networks[name].keys():
+        model = config["models"][name] = {**defaults, **own}
+        for key in defaults.keys() - settings.keys() - networks[name].keys():
             model[key] = None
         shared = {key: rule for key, rule in settings.items() if key not in networks[name]}
         _check_applicable(f"models.{name}", model, set(own), shared)
         _check_recipe(f"models.{name}", model, own)
+        rate = keras_learning_rate(model["optimizer"], settings["optimizer"])
+        if rate and model["learning_rate"] and not {"learning_rate"} & (own.keys() | for_all.keys()):
+            raise InputError(
+                f"models.{name}.learning_rate: missing; the default {_shown(defaults['learning_rate'])} is for adadelta"
+                f", and Keras's {_name(model['optimizer'])} has {rate} by its own"
+            )
         for key in networks[name].keys() - own.keys():
             model[key] = _inherited(key, for_all, networks[name][key])
         if model["validation_split"] == 0:
             model["validation_images"] = None
-        if dataset["groups"] and model["validation_images"] == "by_seed":
+        if config["dataset"]["groups"] and model["validation_images"] == "by_seed":
             raise InputError(f"models.{name}.validation_images: must be last if dataset.groups is set")
-    whitening_holdout(config)
+    for model in (defaults, *config["models"].values()):
+        model["epochs"] = min(model["epochs"], config["limits"]["epochs"] or model["epochs"])
+        for recipe in ("optimizer", "schedule"):
+            model[recipe] = settled(recipe, model[recipe], settings[recipe])
+
+
+def _check_report_on(config: dict) -> None:
+    """Raise InputError where the study reports on validation images that models lack, or that are not the same."""
     if config["report_on"] == "validation":
         for name, model in config["models"].items():
             if model["validation_split"] == 0:
@@ -100,11 +170,6 @@ def validate_and_fill(config: dict, schema: dict) -> dict:
                     f"models.{name}.validation_split: is 0, so there are no images for report_on validation"
                 )
         check_same_validation_images(config["models"], "report_on", "validation")  # tests pair them
-    for model in (config["defaults"], *config["models"].values()):
-        model["epochs"] = min(model["epochs"], config["limits"]["epochs"] or model["epochs"])
-        for recipe in ("optimizer", "schedule"):
-            model[recipe] = settled(recipe, model[recipe], settings[recipe])
-    return config
 
 
 def _section(config: Any, *keys: str) -> dict:
@@ -114,32 +179,38 @@ def _section(config: Any, *keys: str) -> dict:
     return config if isinstance(config, dict) else {}
 
 
-def _networks(config: dict, schema: dict) -> dict[str, dict[str, dict]]:
-    """Return by model the rules of those settings of its network that the schema lacks."""
-    settings, networks = schema["$defs"]["settings"]["properties"], {}
+def _network_reader(schema: dict) -> Callable[[str, Any], dict[str, dict]]:
+    """Return a function to the rules of those settings of a network that the schema lacks; each file is read once.
+
+    It takes the section of the config that names the architecture, for messages, and the architecture.
+    """
+    settings = schema["$defs"]["settings"]["properties"]
+    found: dict[str, dict[str, dict]] = {}
+
+    def rules_of(section: str, architecture: Any) -> dict[str, dict]:
+        if not is_own(architecture) and architecture not in settings["architecture"]["enum"]:
+            return {}
+        if architecture not in found:
+            rules = network_settings(f"{section}.architecture", architecture, schema)
+            found[architecture] = {key: rule for key, rule in rules.items() if rule is not settings.get(key)}
+        return found[architecture]
+
+    return rules_of
+
+
+def _with_own_settings(config: dict, schema: dict, network_rules: Callable[[str, Any], dict[str, dict]]) -> dict:
+    """Return the schema with the settings of a config's networks, and the arguments of its optimizers and schedules."""
+    sections, settings = schema["properties"], schema["$defs"]["settings"]
+    networks = {}
     for name in _section(config, "models"):
         own = _section(config, "models", name)
         section = f"models.{name}" if "architecture" in own else "defaults"
-        given = {"architecture": settings["architecture"]["default"], **_section(config, "defaults"), **own}
-        architecture = given["architecture"]
-        networks[name] = _network_rules(section, architecture, schema)
-    return networks
-
-
-def _network_rules(section: str, architecture: Any, schema: dict) -> dict[str, dict]:
-    """Return the rules of those settings of a network that the schema lacks; section: what names it, for messages."""
-    settings = schema["$defs"]["settings"]["properties"]
-    known = is_own(architecture) or architecture in settings["architecture"]["enum"]
-    rules = network_settings(f"{section}.architecture", architecture, schema) if known else {}
-    return {key: rule for key, rule in rules.items() if rule is not settings.get(key)}
-
-
-def _with_own_settings(config: dict, schema: dict, networks: dict[str, dict[str, dict]]) -> dict:
-    """Return the schema with the settings of a config's networks, and the arguments of its optimizers and schedules.
-
-    networks: as `_networks` returns them.
-    """
-    sections, settings = schema["properties"], schema["$defs"]["settings"]
+        chosen = {
+            "architecture": settings["properties"]["architecture"]["default"],
+            **_section(config, "defaults"),
+            **own,
+        }
+        networks[name] = network_rules(section, chosen["architecture"])
     every = {key: rule for own in networks.values() for key, rule in own.items() if key not in settings["properties"]}
     defaults = {key: entry for key, entry in sections["defaults"].items() if key != "$ref"}
     defaults |= _extended(settings, _section(config, "defaults"), every)
@@ -206,10 +277,12 @@ def _check_applicable(where: str, section: dict, given: set[str], rules: dict[st
         for other, values in rule.get("x-only-with", {}).items():
             if section[other] not in values:
                 if key in given:
-                    here = _name(section[other])
-                    raise InputError(
-                        f"{where}.{key}: applies only to {other} {' or '.join(values)} (here it is {here})"
-                    )
+                    here, name = f"it is {_name(section[other])}", _name(section[other])
+                    if other == "optimizer" and section[other] not in rules[other]["enum"]:
+                        here = (
+                            f"it is Keras's {name}, which has its arguments inside, as in {{name: {name}, clipnorm: 1}}"
+                        )
+                    raise InputError(f"{where}.{key}: applies only to {other} {' or '.join(values)} (here {here})")
                 section[key] = None
         for other, entries in rule.get("x-entries", {}).items():
             needed, value = entries.get(section[other]), section[key]
@@ -276,7 +349,7 @@ def _explain(error: ValidationError) -> str:
         key_shown = key if key and key.isprintable() else repr(key)
         own = [name for name, rule in known.items() if "x-of" in rule]
         of = f"; of {known[own[0]]['x-of']}: {', '.join(own)}" if own else ""
-        return f"{where + '.' if where else ''}{key_shown}: unknown key; {_suggestion(key, known)}{of}"
+        return f"{where + '.' if where else ''}{key_shown}: unknown key; {suggestion(key, known)}{of}"
     if error.validator == "required":
         key = next(key for key in limit if key not in value)
         return f"{where + '.' if where else ''}{key}: missing"
@@ -288,10 +361,12 @@ def _explain(error: ValidationError) -> str:
     if error.validator == "type":
         if isinstance(value, float) and not math.isfinite(value):
             return f"{where}: must be finite (got {got})"
+        if isinstance(value, float) and "number" in limit:
+            return f"{where}: must be 0, or from {SMALLEST:.3g} to {2.0**128:.3g} in size (got {got})"
         allowed = " or ".join(TYPE_NAMES[name] for name in ([limit] if isinstance(limit, str) else limit))
         return f"{where}: expected {allowed}, got {'a boolean' if isinstance(value, bool) else got}{of}"
     if error.validator == "enum":
-        return f"{where}: {got} is unknown; {_suggestion(value, limit)}{error.schema.get('x-also', '')}{of}"
+        return f"{where}: {got} is unknown; {suggestion(value, limit)}{error.schema.get('x-also', '')}{of}"
     if error.validator in ("minItems", "maxItems") and error.schema.get("minItems") == error.schema.get("maxItems"):
         return f"{where}: expected {limit} entries, got {len(value)}: {got} ({error.schema['description'].rstrip('.')})"
     rules = {
@@ -312,14 +387,12 @@ def _shown(value: Any) -> str:
     """Return a value as it stands in the config, most likely."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    return f"{value:.0f}" if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else repr(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return f"{value:.0f}"
+    shown = str(value) if isinstance(value, date) else repr(value)
+    return shown if len(shown) <= LONGEST_SHOWN else f"{shown[:LONGEST_SHOWN]}..."
 
 
 def _name(choice: Any) -> Any:
     """Return the name of an optimizer or a schedule that may be a mapping, and of what is chosen by name."""
     return choice["name"] if isinstance(choice, dict) else choice
-
-
-def _suggestion(word: Any, allowed: Iterable[str]) -> str:
-    close = difflib.get_close_matches(str(word), allowed := list(allowed), n=1)
-    return (f"did you mean {close[0]!r}? " if close else "") + f"allowed: {', '.join(allowed)}"

@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 from itertools import product
 from math import prod
 from typing import Any
 
-from ablation.errors import InputError
+from ablation.errors import InputError, suggestion
 from ablation.own_files import is_own
 from ablation.settings.recipes import recipe_rule
 from ablation.settings.words import format_settings
@@ -90,11 +89,7 @@ def expand(
         (kind,) = kinds(entry)
         of, where = entry[kind]["of"], f"models.{name}.{kind}"
         if of not in plain:
-            close = get_close_matches(of, plain, n=1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
-            raise InputError(
-                f"{where}.of: no such model {of!r}; {hint}allowed: {', '.join(sorted(plain)) or 'none yet'}"
-            )
+            raise InputError(f"{where}.of: no such model {of!r}; {suggestion(of, sorted(plain))}")
         family = {"entry": entry, "kind": kind, "of": of, "rows": {}, "left_out": []}
         rows = (_ablation if kind == "ablate" else _grid)(where, family, settings)
         for row, (about, model) in rows.items():
@@ -104,7 +99,10 @@ def expand(
                     f" shorten that of {of}, or vary fewer settings"
                 )
             if row in plain or row in models:
-                raise InputError(f"{where}: its row {row} has the name of another model; rename that one")
+                other = next(
+                    (f"a row of {other}" for other, it in families.items() if row in it["rows"]), "another model"
+                )
+                raise InputError(f"{where}: its row {row} is the name of {other}; change or rename that one")
             models[row] = model
             family["rows"][row] = about
         families[name] = family
@@ -152,6 +150,11 @@ class _Settings:
                 return own, along
             own = {key: value for key, value in own.items() if key not in along}
 
+    def is_of_keras(self, own: dict) -> bool:
+        """Tell whether a model's optimizer is one of Keras's, for which the default learning rate is not meant."""
+        ours, given = self.shared["optimizer"]["enum"], "learning_rate" in self.for_all
+        return {**self.config["defaults"], **own}["optimizer"] not in ours and not given
+
     def applies(self, key: str, own: dict) -> bool:
         """Tell whether a setting applies to the others of a model with these settings of its own."""
         model = {**self.defaults(own), **own}
@@ -188,6 +191,12 @@ def _ablation(where: str, family: dict, settings: _Settings) -> Rows:
             if wanted != "all":
                 has = format_settings({setting: defaults.get(setting)})
                 raise InputError(f"{where}.settings: {of} has {has}, as defaults have: nothing to put back")
+            continue
+        if setting == "learning_rate" and settings.is_of_keras(own):
+            line = "learning_rate can't be put back: the default is for adadelta"
+            if wanted != "all":
+                raise InputError(f"{where}.settings: {line}")
+            family["left_out"].append(line)
             continue
         back = format_settings({setting: defaults[setting]})
         rest, along = settings.settled({key: value for key, value in own.items() if key != setting})

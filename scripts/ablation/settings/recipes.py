@@ -1,9 +1,10 @@
 """Keras's own optimizers and learning-rate schedules as settings: names and arguments, known without Keras."""
 
-import json
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from ablation.files import read_json
 
 TABLE = Path(__file__).with_name("keras.json")  # written by docs/keras_table.py
 FROM_TRAINING = {"decay_steps", "first_decay_steps"}  # by default the steps of the whole training
@@ -13,9 +14,9 @@ FROM_TRAINING = {"decay_steps", "first_decay_steps"}  # by default the steps of 
 def keras_recipes() -> dict[str, dict]:
     """Return Keras's optimizers and schedules, below "optimizer" and "schedule", by name.
 
-    Each has the name of its "class" and, by name, the rules of its "arguments" as a JSON schema has them.
+    Each has, by name, the rules of its "arguments" as a JSON schema has them; an optimizer also its "learning_rate".
     """
-    return json.loads(TABLE.read_text(encoding="utf-8"))
+    return read_json(TABLE, "restore it, as with git checkout", optimizer=dict, schedule=dict)
 
 
 def recipe_rule(setting: str, value: Any, ours: dict) -> dict:
@@ -41,6 +42,12 @@ def required_arguments(setting: str, name: str) -> list[str]:
     """Return the arguments that one of Keras's optimizers or schedules needs; none of one that is ours."""
     rules = keras_recipes()[setting].get(name, {"arguments": {}})["arguments"]
     return [key for key, rule in rules.items() if "default" not in rule and key not in FROM_TRAINING]
+
+
+def keras_learning_rate(optimizer: Any, ours: dict) -> float | None:
+    """Return the learning rate that a checked optimizer of Keras's has by default; None for one that is ours."""
+    name = optimizer["name"] if isinstance(optimizer, dict) else optimizer
+    return None if optimizer in ours["enum"] else keras_recipes()["optimizer"][name]["learning_rate"]
 
 
 def settled(setting: str, value: Any, ours: dict) -> Any:

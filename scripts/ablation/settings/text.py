@@ -4,7 +4,6 @@ Snakemake keeps the last of two equal keys, reads 2026 as a number where a title
 before what the workflow's own file has, and names no line.
 """
 
-import difflib
 import json
 import os
 import re
@@ -17,12 +16,29 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator
 
-from ablation.errors import InputError
+from ablation.errors import InputError, nearest
 
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+OTHER_BASE = re.compile(r"[+-]?0[0-7_]*[1-9][0-7_]+|.*:.*")  # numbers of base 8 and 60 that look like others
 TEXT, MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 SURROGATES = re.compile(r"\\u[dD][89abAB]..\\u[dD][c-fC-F]..")
 MAX_VALUES = 100_000  # of a file, with those that aliases repeat
+MAX_DEPTH = 50  # of lists and mappings in each other; the deepest setting there is has 6
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads YAML as Snakemake does, in Python: libyaml takes some tabs that Snakemake refuses.
+
+    What a value can't be raises a yaml.MarkedYAMLError, whatever it is.
+    """
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (yaml.YAMLError, RecursionError):
+            raise
+        except Exception as error:  # a month 13; a number of 5,000 digits; !!int of nothing
+            problem = f"{_scalar(node)!r:.40} can't be read ({error})"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
 
 
 @dataclass(frozen=True)
@@ -49,14 +65,14 @@ def read_places(config_files: Iterable[str | Path], arguments: Iterable[str]) ->
     for file in map(os.path.relpath, config_files):
         if Path(file).exists():
             try:
-                places |= dict(_walk(_parse(file), file))
+                places |= _parse(file)
             except RecursionError:
                 raise InputError(f"{file}: is nested too deeply") from None
     for argument in arguments:
         key, _, text = argument.partition("=")
         places[(key,)] = Place("--config", text)
         with suppress(yaml.YAMLError):  # then it is text
-            places |= dict(_walk(yaml.compose(text, LOADER), "--config", (key,)))
+            places |= dict(_walk(yaml.compose(text, _Loader), "--config", (key,)))
     return places
 
 
@@ -84,12 +100,11 @@ def check_targets(targets: Iterable[str], known: Iterable[str]) -> None:
     known = dict.fromkeys(known)
     for target in targets:
         if target not in known and not Path(target).exists():
-            nearest = difflib.get_close_matches(target, known, n=1, cutoff=0.3)
-            raise InputError(f"{target}: nothing makes this" + (f"; did you mean {nearest[0]}?" if nearest else ""))
+            raise InputError(f"{target}: nothing makes this; {nearest(target, known, cutoff=0.3)}".rstrip("; "))
 
 
-def _parse(file: str | Path) -> yaml.MappingNode:
-    """Return the mapping that a file is, as nodes that know their lines."""
+def _parse(file: str | Path) -> Places:
+    """Return the place of every setting in a file."""
     try:
         text = Path(file).read_text(encoding="utf-8")
     except UnicodeDecodeError:
@@ -102,15 +117,22 @@ def _parse(file: str | Path) -> yaml.MappingNode:
     except (ValueError, RecursionError):
         pass
     try:
-        node = yaml.compose(text, LOADER)
+        loader = _Loader(text)
+        node = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
         raise InputError(_described(file, text, error)) from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{file}: {' '.join(str(error).split())}") from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise InputError(f"{file}, line {line}: has the character {chr(error.character)!a}, which is no text") from None
     if not isinstance(node, yaml.MappingNode):
         what = "is empty" if node is None else f"is {'a list' if isinstance(node, yaml.SequenceNode) else 'one value'}"
         raise InputError(f"{file}, line 1: {what}; expected settings, as in 'title: My study'")
-    return node
+    places = dict(_walk(node, os.fspath(file)))
+    try:
+        loader.construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        raise InputError(_described(file, text, error)) from None
+    return places
 
 
 def _described(file: str | Path, text: str, error: yaml.MarkedYAMLError) -> str:
@@ -141,6 +163,8 @@ def _walk(root: yaml.Node | None, place: str, way: tuple = ()) -> Iterator[tuple
         if count > MAX_VALUES or node in parents:
             raise InputError(f"{where(node)}: aliases (*) repeat more than {MAX_VALUES:,} values")
         inside = (*parents, node)
+        if len(inside) > MAX_DEPTH:
+            raise InputError(f"{where(node)}: is nested too deeply")
         if isinstance(node, yaml.SequenceNode):
             for index, entry in enumerate(node.value):
                 yield (*path, index), Place(where(entry), _scalar(entry))
@@ -183,7 +207,16 @@ def _with_text(value: Any, path: tuple, places: Places, rule: dict, definitions:
             key: _with_text(entry, (*path, key), places, known.get(key, chosen), definitions)
             for key, entry in value.items()
         }
+    if isinstance(value, list):
+        return [
+            _with_text(entry, (*path, index), places, rule.get("items", {}), definitions)
+            for index, entry in enumerate(value)
+        ]
     types = rule.get("type", [])
+    types = [types] if isinstance(types, str) else types
     written = places[path].text if path in places else None
-    is_text = "string" in ([types] if isinstance(types, str) else types)
-    return written if is_text and not isinstance(value, str | list | None) and written else value
+    if type(value) is int and written and {"integer", "number"} & set(types) and OTHER_BASE.fullmatch(written):
+        where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
+        raise InputError(f"{where}: YAML takes {written} for {value}; write the number itself")
+    is_text = "string" in types
+    return written if is_text and not isinstance(value, str | None) and written else value

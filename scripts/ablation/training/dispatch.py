@@ -1,6 +1,5 @@
 """What is found by the name that a setting gives: a file with a function `build`, or a class of Keras's."""
 
-import difflib
 import importlib
 import importlib.util
 import inspect
@@ -8,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ablation.errors import InputError
+from ablation.errors import InputError, suggestion
 
 
 def import_choice(package: str, setting: str, name: str) -> ModuleType:
@@ -21,8 +20,7 @@ def import_choice(package: str, setting: str, name: str) -> ModuleType:
     folder = Path(importlib.util.find_spec(package).origin).parent  # type: ignore[union-attr, arg-type]
     names = sorted(path.stem for path in folder.glob("*.py") if "\ndef build(" in path.read_text(encoding="utf-8"))
     if name not in names:
-        nearest = difflib.get_close_matches(name, names) or names
-        raise InputError(f"{setting}: there is no '{name}'; did you mean {' or '.join(nearest)}?")
+        raise InputError(f"{setting}: there is no '{name}'; {suggestion(name, names)}")
     return importlib.import_module(f"{package}.{name}")
 
 

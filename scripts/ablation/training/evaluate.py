@@ -30,7 +30,8 @@ def evaluate_run(data: Path, training: Path, made_from: dict, folder: Path, *, a
     devices.start_tensorflow("cpu", threads)
     from ablation.training import evaluation, networks
 
-    trained = files.read_record(training / "training.json")
+    entries: dict[str, type] = {"spec": dict, "made_from": dict, "model_digest": str, "history_digest": str}
+    trained = files.read_record(training / "training.json", **entries)
     model_path, history_path = training / "model.keras", training / "history.csv"
     if (trained.get("key"), trained.get("seed")) != (made_from["training"], made_from["seed"]):
         raise InputError(f"{training}: holds the training of another key or seed; delete it and run again")
@@ -44,6 +45,8 @@ def evaluate_run(data: Path, training: Path, made_from: dict, folder: Path, *, a
         pixels, labels, digest = images.read_images(data, "train")
         spec, limit = ModelSpec(trained["spec"]), trained["made_from"]["train_images"]
         _, (pixels, labels) = images.split(pixels, labels, spec, made_from["seed"], limit)
+        if len(labels) < 2:
+            raise InputError("report_on: validation: there is one validation image; make validation_split larger")
     model = networks.load_model(model_path, architecture)
     own = {"network": own_path("architecture", architecture, "file")} if is_own(architecture) else {}
     check_code(made_from, **own)

@@ -131,7 +131,10 @@ def load_run(folder: Path) -> Run:
 
     if not (folder / "metrics.json").exists():
         raise InputError(f"{folder}: has no metrics.json; name the folder of a run, as in results/runs/model7/seed1")
-    metrics, training = (files.read_record(folder / name) for name in ("metrics.json", "training.json"))
+    metrics, training = (
+        files.read_record(folder / name, made_from=dict, spec=dict, model_digest=str)
+        for name in ("metrics.json", "training.json")
+    )
     made_from, data = metrics["made_from"], training["made_from"]["data"]
     path = folder / "model.keras"
     if not path.exists():

@@ -13,7 +13,8 @@ def read(source: str | Path, seed: int) -> Dataset:
 
     Raises InputError as that does, and as `files.read_npz`.
     """
-    read_npz(source)  # whether it is one
+    remedy = "dataset.path needs one that numpy.load can read"
+    read_npz(source, remedy=remedy)  # whether it is one
     with np.load(source, allow_pickle=False) as archive:
         names = archive.files
-    return from_arrays(source, dict(zip(names, read_npz(source, *names), strict=True)), seed)
+    return from_arrays(source, dict(zip(names, read_npz(source, *names, remedy=remedy), strict=True)), seed)

@@ -3,6 +3,7 @@
 import keras
 from keras.optimizers.schedules import LearningRateSchedule
 
+from ablation.errors import InputError
 from ablation.settings.specs import ModelSpec
 from ablation.training.dispatch import keras_object
 
@@ -13,11 +14,13 @@ def build(spec: ModelSpec, steps: int) -> LearningRateSchedule:
     It starts at spec.learning_rate. Where the number of steps that it lasts is not given, it is that of the training,
     `steps`, less those of a warm-up.
 
-    Raises InputError for what Keras refuses.
+    Raises InputError for a warm-up as long as the training, and for what Keras refuses.
     """
     name, warmup = spec.schedule["name"], spec.schedule.get("warmup_steps", 0)
     if name == "piecewise_constant_decay":
         return keras_object(keras.optimizers.schedules, "schedule", spec.schedule)  # its values are the learning rates
+    if warmup >= steps:
+        raise InputError(f"schedule: {name}: warmup_steps {warmup} are not less than the {steps} steps of the training")
     lasting = {"first_decay_steps": steps} if name == "cosine_decay_restarts" else {"decay_steps": steps - warmup}
     described = lasting | {"initial_learning_rate": spec.learning_rate} | spec.schedule
     return keras_object(keras.optimizers.schedules, "schedule", described)
