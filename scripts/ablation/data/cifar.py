@@ -93,7 +93,7 @@ def _unpickle(source: str | Path, name: str, content: bytes) -> Any:
     try:
         return ArrayUnpickler(io.BytesIO(content), encoding="bytes").load()
     except Exception as error:  # a forged pickle can raise anything; none of it is a defect of ours
-        raise InputError(f"{source}: {name} cannot be read ({error})") from None
+        raise InputError(f"{source}: {name} cannot be read ({' '.join(str(error).split())})") from None
 
 
 def _images_and_labels(
