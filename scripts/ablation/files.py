@@ -6,6 +6,7 @@ import glob
 import hashlib
 import json
 import logging
+import math
 import os
 import platform
 import shutil
@@ -237,7 +238,7 @@ def read_json(path: str | Path, remedy: str = REMEDY, **entries: type) -> dict[s
     the entries.
     """
     with reading(path, "JSON", remedy):
-        value = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        value = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_finite, parse_float=_finite)
         if not isinstance(value, dict):
             raise ValueError("not an object")
         for name, of in entries.items():
@@ -246,8 +247,10 @@ def read_json(path: str | Path, remedy: str = REMEDY, **entries: type) -> dict[s
         return value
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number")
+def _finite(text: str) -> float:
+    if not math.isfinite(value := float(text)):
+        raise ValueError(f"{text} is no number of JSON")
+    return value
 
 
 def read_record(path: str | Path, **entries: type) -> dict[str, Any]:

@@ -7,7 +7,7 @@ before what the workflow's own file has, and names no line.
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,12 +95,18 @@ def located(error: InputError, places: Places) -> str:
     return f"{places[tuple(path)].where}: {error}" if path else str(error)
 
 
-def check_targets(targets: Iterable[str], known: Iterable[str]) -> None:
-    """Raise InputError, with the nearest name, for a target that is none of the known ones and no file on disk."""
+def check_targets(
+    targets: Iterable[str], known: Iterable[str], is_made: Callable[[str], bool] = lambda target: False
+) -> None:
+    """Raise InputError, with the nearest name, for a target that is none of the known ones and no file on disk.
+
+    is_made: tells whether a rule makes a target that isn't known.
+    """
     known = dict.fromkeys(known)
     for target in targets:
-        if target not in known and not Path(target).exists():
-            raise InputError(f"{target}: nothing makes this; {nearest(target, known, cutoff=0.3)}".rstrip("; "))
+        if target not in known and not Path(target).is_file() and not is_made(target):
+            question = nearest(os.path.relpath(target), known, cutoff=0.3)
+            raise InputError(f"{target}: nothing makes this; {question}".rstrip("; "))
 
 
 def _parse(file: str | Path) -> Places:

@@ -86,6 +86,8 @@ def read_groups(groups: str, names: list[str]) -> np.ndarray:
                 if not {"file", "group"} <= set(rows.fieldnames or []):
                     raise InputError(f"dataset.groups: {groups}: its first line must name the columns file and group")
                 for row in rows:
+                    if "\0" in (row["group"] or ""):  # which an array of texts can't hold at an end
+                        raise InputError(f"dataset.groups: {groups}: line {rows.line_num} has a NUL")
                     if found.setdefault(row["file"], row["group"]) != row["group"]:
                         raise InputError(f"dataset.groups: {groups}: line {rows.line_num} gives a file a second group")
         except (UnicodeDecodeError, csv.Error) as error:
