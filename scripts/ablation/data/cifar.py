@@ -7,6 +7,7 @@ Images", 2009, https://www.cs.toronto.edu/~kriz/cifar.html.
 import gzip
 import io
 import pickle
+import pickletools
 import tarfile
 import zlib
 from pathlib import Path
@@ -91,6 +92,10 @@ def read_archive(
 
 def _unpickle(source: str | Path, name: str, content: bytes) -> Any:
     try:
+        for opcode, argument, _ in pickletools.genops(content):
+            # Room is made for the highest number in the memo, and no pickle needs one beyond its length.
+            if opcode.name == "BYTEARRAY8" or ("PUT" in opcode.name and int(argument or 0) > len(content)):
+                raise pickle.UnpicklingError(f"it has {opcode.name} {argument}")
         return ArrayUnpickler(io.BytesIO(content), encoding="bytes").load()
     except Exception as error:  # a forged pickle can raise anything; none of it is a defect of ours
         raise InputError(f"{source}: {name} cannot be read ({' '.join(str(error).split())})") from None
