@@ -35,10 +35,6 @@ if workflow.is_main_process:
     ALIVE = errors.run(lambda: folder.remove_stale_locks(Path(".snakemake")))
     for line in PLAN.notes(OUTPUTS.runs):
         print(line, file=sys.stderr)
-    # A run that is mistyped gets the nearest name; Snakemake knows its targets only later.
-    typed = [word for word in sys.argv[1:] if word.startswith(f"{RESULTS}/runs/")]
-    if typed:
-        errors.run(lambda: text.check_targets(typed, PLAN.run_files))
 
 
 wildcard_constraints:
