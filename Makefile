@@ -2,7 +2,7 @@
 # make run    the study of config.yaml on CIFAR-10
 # make new STUDY=../my-study   a folder for a study of your own (docs/own-study.md)
 # make test   the tests, but for these:
-# make test-faults   real kills and faults, minutes long
+# make test-faults   real kills and faults, and fuzzing, half an hour
 # make test-slurm    the workflow on a real Slurm, which it installs on Debian, minutes long
 # make lint   formatting, style and types
 # make docs   the README's tables of settings, from the schema

@@ -64,6 +64,14 @@ def test_a_pickle_that_calls_anything_is_refused(tmp_path, function):
     assert not target.exists()
 
 
+@pytest.mark.parametrize("opcodes", [b"r\xff\xff\xff\x7f", b"p2147483647\n"], ids=["LONG_BINPUT", "PUT"])
+def test_a_pickle_that_asks_for_memory_is_refused(tmp_path, opcodes):
+    """Room for two thousand million entries is sixteen gigabytes."""
+    path = write_archive(tmp_path / "a.tar.gz", {cifar10.TEST_BATCH: b"\x80\x02}" + opcodes + b"."})
+    with pytest.raises(InputError, match="test_batch cannot be read .it has .*PUT 2147483647"):
+        cifar10.read(path, seed=0)
+
+
 def test_nothing_is_written_wherever_members_point(tmp_path):
     outside = tarfile.TarInfo("../escaped")
     link = tarfile.TarInfo(cifar10.FOLDER + "/link")

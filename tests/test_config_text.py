@@ -168,6 +168,9 @@ def checkout(tmp_path_factory):
         ("models: {a: {}, b: {epochs: x}}\n", [], "config error: config.yaml, line 1: models.b.epochs: expected an integer"),
         (None, ["--configfile", "twice.yaml"], "config error: twice.yaml, line 3: models.c: is given twice"),
         (None, ["--config", "limits={epochs: x}"], "config error: --config: limits.epochs: expected an integer"),
+        (None, ["repot"], "error: repot: nothing makes this; did you mean 'report'?"),
+        (None, ["results/figures/los_a.png"], "error: results/figures/los_a.png: nothing makes this; did you mean 'results/figures/loss_a.png'?"),
+        (None, ["-R", "tarin"], "error: tarin: nothing makes this; did you mean 'train'?"),
         (None, ["results/runs/b/seed2/metrics.json"], "error: results/runs/b/seed2/metrics.json: nothing makes this; did you mean 'results/runs/b/seed1/metrics.json'?"),
     ],
 )  # fmt: skip

@@ -303,3 +303,51 @@ def test_broken_npz_files_are_one_line(tmp_path):
     np.savez(path, x=np.array([{}], dtype=object))
     with pytest.raises(InputError, match="truncated or corrupt npz"):
         files.read_npz(path, "x")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"key": 1}', "its 'key' is no str"),
+        (b"{}", "has no 'key'"),
+        (b'{"key": "a", "x": NaN}', "NaN is no number of JSON"),
+        (b'{"key": "a", "x": 1e999}', "1e999 is no number of JSON"),
+        (b'\xef\xbb\xbf{"key": "a"}', "BOM"),
+        (b"[" * 100_000, "recursion"),
+    ],
+)
+def test_an_object_has_the_entries_that_are_read(tmp_path, content, message):
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(InputError, match=rf"a.json: truncated or corrupt JSON .*{message}.*; restore it$"):
+        files.read_json(tmp_path / "a.json", "restore it", key=str)
+
+
+def test_a_record_with_windows_line_ends_is_the_same(tmp_path):
+    files.write_record(tmp_path / "a.json", {"key": "x"})
+    (tmp_path / "a.json").write_bytes((tmp_path / "a.json").read_bytes().replace(b"\n", b"\r\n"))
+    assert files.read_record(tmp_path / "a.json", key=str)["key"] == "x"
+
+
+def test_a_table_has_the_columns_that_are_read(tmp_path):
+    (tmp_path / "a.csv").write_text("epoch,loss\n1,2\n")
+    assert files.read_csv(tmp_path / "a.csv", "epoch")["loss"].tolist() == [2]
+    with pytest.raises(
+        InputError, match="a.csv: truncated or corrupt CSV .*has no column 'penalty'.*; delete it and run"
+    ):
+        files.read_csv(tmp_path / "a.csv", "epoch", "penalty")
+
+
+@pytest.mark.parametrize("read", [files.read_json, files.read_record, files.read_csv, files.read_npz])
+def test_a_folder_and_a_file_that_is_closed_to_us_are_one_line(tmp_path, monkeypatch, read):
+    (tmp_path / "a").mkdir()
+    with pytest.raises(InputError, match=r"a: is a folder, not \w+; delete it and run again"):
+        read(tmp_path / "a")
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(files.Path, "read_text", refuse)
+    monkeypatch.setattr(np, "load", refuse)
+    monkeypatch.setattr("pandas.read_csv", refuse)
+    with pytest.raises(InputError, match="a: can't be read; permission denied"):
+        read(tmp_path / "a")

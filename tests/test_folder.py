@@ -310,6 +310,8 @@ def test_groups_of_a_csv_file(folder, tmp_path):
     one_line("its first line must name the columns file and group", read, folder, groups=str(path))
     path.write_bytes(b"file,group\n\xff\xfe\n")
     one_line("is no CSV file", read, folder, groups=str(path))
+    path.write_text("file,group\na/0.png,p1\0\n")
+    one_line("line 2 has a NUL", read, folder, groups=str(path))
 
 
 def test_a_class_of_one_picture_is_named(folder):

@@ -8,7 +8,7 @@ import yaml
 from snakemake.utils import update_config
 
 from ablation.errors import InputError
-from ablation.settings import check, specs, words
+from ablation.settings import check, networks, specs, words
 from conftest import ROOT
 
 
@@ -59,7 +59,35 @@ WRONG = [
     ("models.model5.learning_rate", "1e999", "models.model5.learning_rate: must be finite (got inf)"),
     ("models.model5.dropout", [0.5, float("nan"), 0.5], "models.model5.dropout[1]: must be finite (got nan)"),
     ("models.model5.epochs", float("nan"), "models.model5.epochs: must be finite (got nan)"),
-    ("models.model5.learning_rate", 10**400, "models.model5.learning_rate: must be at most 1000 (got 1000000000"),
+    (
+        "models.model5.learning_rate",
+        10**400,
+        "learning_rate: must be 0, or from 1.18e-38 to 3.4e+38 in size (got 1000000",
+    ),
+    ("models.model5.learning_rate", 10**30, "models.model5.learning_rate: must be at most 1000 (got 1e+30)"),
+    ("models.model5.learning_rate", 5e-324, "must be 0, or from 1.18e-38 to 3.4e+38 in size (got 5e-324)"),
+    ("models.model5.learning_rate", "1e-400", "models.model5.learning_rate: must be more than 0 (got 0)"),
+    ("models.model5.optimizer", {"name": "adam", "epsilon": 1e-42}, "optimizer.epsilon: must be 0, or from 1.18e-38"),
+    ("models.model5.optimizer", {"name": "adam", "epsilon": 1e39}, "optimizer.epsilon: must be 0, or from 1.18e-38"),
+    (
+        "models.model5.optimizer",
+        {"name": "adam", "gradient_accumulation_steps": 10**30},
+        "models.model5.optimizer.gradient_accumulation_steps: must be less than 2**63 in size (got 1000000",
+    ),
+    (
+        "models.model5.optimizer",
+        {"name": "muon", "exclude_layers": ["("]},
+        "model5.optimizer.exclude_layers: '(' is no regular expression (missing )",
+    ),
+    ("models.model5.batch_size", 10**12, "models.model5.batch_size: must be at most 1000000 (got 1000000000000)"),
+    ("models.model5.channels", [0, 8, 8, 8], "models.model5.channels[0]: must be at least 1 (got 0)"),
+    ("seeds", [10**30], "seeds[0]: must be "),
+    ("models", {"m" + "a" * 20: {}}, f"models.m{'a' * 20}: ends in 20 or more times 'a', which Snakemake takes for a"),
+    ("models", {"ab" * 32: {}}, "ends in 20 or more times 'ab'"),
+    ("title", "a\0b", r"title: has the character '\x00', which is no text"),
+    ("models.model5.description", "\udcff", r"models.model5.description: has the character '\udcff', which is no text"),
+    ("dataset", {"name": "npz", "path": "a\x1b.npz"}, "dataset.path: has the character"),
+    ("title", ["x" * 300], "title: expected a string, got ['xxxx"),
     ("models.model5.epochs", None, "models.model5.epochs: expected an integer, got null"),
     ("models.model5.learning_rate", True, "models.model5.learning_rate: expected a number, got a boolean"),
     (
@@ -116,6 +144,25 @@ def test_a_wrong_setting_is_one_line(shipped_config, schema, key, value, message
         check.validate_and_fill(config, schema)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_network_is_read_once_and_a_choice_may_be_a_number(schema, tmp_path, monkeypatch):
+    (tmp_path / "net.py").write_text(
+        "from typing import Literal\ndef build(shape, classes, k: Literal[1, 2] = 1): ...\n"
+    )
+    path, read = str(tmp_path / "net.py"), []
+    parse = networks.parse_module
+    monkeypatch.setattr(networks, "parse_module", lambda *given: read.append(given) or parse(*given))
+    models = {name: {"architecture": path} for name in "abc"} | {"f": {"grid": {"of": "a", "k": [1, 2]}}}
+    check.validate_and_fill({"models": models}, schema)
+    assert [str(file) for _, file in read].count(path) == 1
+    with pytest.raises(InputError, match=r"models.a.k: 3 is unknown; allowed: 1, 2"):
+        check.validate_and_fill({"models": {"a": {"architecture": path, "k": 3}}}, schema)
+
+
+def test_a_long_list_is_not_printed_whole(schema):
+    with pytest.raises(InputError, match=r"baseline: no such model 'x'; allowed: m0, m1, .* and 260 more$"):
+        check.validate_and_fill({"models": {f"m{number}": {} for number in range(320)}, "baseline": "x"}, schema)
 
 
 def test_models_are_missing(schema):

@@ -1,5 +1,7 @@
 """A study's results are read only where they are what the study was planned with."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -140,3 +142,38 @@ def test_a_run_edited_by_hand_is_refused(results):
     path.write_text(path.read_text().replace('"seed": 1', '"seed": 1, "test_accuracy": 0.99'))
     with pytest.raises(InputError, match=r"a/seed1/metrics\.json: was changed after it was written; delete it"):
         read(results).metrics_of("a")
+
+
+def test_a_study_that_was_changed_is_refused(results):
+    path = results / "report/study.json"
+    path.write_text(path.read_text().replace('"baseline": "b"', '"baseline": "a"'))
+    with pytest.raises(InputError, match="study.json: was changed after it was written; delete it and run again"):
+        read(results)
+
+
+@pytest.mark.parametrize("content", ['{"test": 3}', '{"test": [', "[]"])
+def test_broken_looks_are_one_line(results, content):
+    (results / "report/looks.json").write_text(content)
+    with pytest.raises(InputError, match="looks.json: .*; delete it and run again"):
+        read(results).log_look()
+
+
+def test_a_figure_of_other_results_is_refused(results):
+    study = read(results)
+    study.__dict__["outputs"] = SimpleNamespace(figures={"loss_a": "0123456789abcdef"})
+    files.write_text(results / "figures/loss_a.png", "PNG 0123456789abcdef")
+    assert study.figure("loss_a") == b"PNG 0123456789abcdef"
+    (results / "figures/loss_a.png").write_text("PNG 0123456789abc")
+    with pytest.raises(InputError, match="loss_a.png: was made from other results, or cut short; delete it and run"):
+        study.figure("loss_a")
+    (results / "figures/loss_a.png").unlink()
+    with pytest.raises(InputError, match="loss_a.png: no such file"):
+        study.figure("loss_a")
+
+
+def test_a_folder_in_the_place_of_a_result_is_one_line(results):
+    path = results / "runs/a/seed1/history.csv"
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(InputError, match="history.csv: is a folder, not file; delete it and run again"):
+        read(results).histories("a")

@@ -40,10 +40,17 @@ SMALLEST = 2.0**-126  # of the numbers of float32 with all their digits
 
 def _is_number(_checker: Any, value: Any) -> bool:
     """Tell whether a value is a number that float32, in which networks are trained, can tell from 0 and infinity."""
-    return type(value) is int or (isinstance(value, float) and (value == 0 or SMALLEST <= abs(value) < 2.0**128))
+    return type(value) in (int, float) and (value == 0 or SMALLEST <= abs(value) < 2**128)
 
 
-Validator = extend(Draft202012Validator, type_checker=Draft202012Validator.TYPE_CHECKER.redefine("number", _is_number))
+def _is_integer(_checker: Any, value: Any) -> bool:
+    return type(value) is int and abs(value) < 2**63
+
+
+Validator = extend(
+    Draft202012Validator,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many({"number": _is_number, "integer": _is_integer}),
+)
 
 
 def validate_and_fill(config: dict, schema: dict) -> dict:
@@ -251,6 +258,12 @@ def _check_recipe(where: str, model: dict, own: dict) -> None:
             )
         model["learning_rate"] = None
     optimizer = model["optimizer"]
+    for pattern in (optimizer.get("exclude_layers") or []) if isinstance(optimizer, dict) else []:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            setting = f"{where}.optimizer.exclude_layers"
+            raise InputError(f"{setting}: {pattern!r} is no regular expression ({error})") from None
     if isinstance(optimizer, dict) and optimizer.get("gradient_accumulation_steps") and model["lookahead"]:
         raise InputError(f"{where}.lookahead: does not go with an optimizer's gradient_accumulation_steps")
 
@@ -333,7 +346,7 @@ def _read(value: Any, types: list[str]) -> Any:
             value = float(value) if set(value) & set(".eE") else int(value)
     if isinstance(value, float) and "integer" in types and value.is_integer():
         return int(value)
-    if type(value) is int and "number" in types and abs(value) < 2**53:
+    if type(value) is int and "number" in types and abs(value) < 2**128:
         return float(value)  # so that 1 and 1.0 are one setting
     return value
 
@@ -361,7 +374,9 @@ def _explain(error: ValidationError) -> str:
     if error.validator == "type":
         if isinstance(value, float) and not math.isfinite(value):
             return f"{where}: must be finite (got {got})"
-        if isinstance(value, float) and "number" in limit:
+        if type(value) is int and "integer" in limit:
+            return f"{where}: must be less than 2**63 in size (got {got})"
+        if type(value) in (int, float) and "number" in limit:
             return f"{where}: must be 0, or from {SMALLEST:.3g} to {2.0**128:.3g} in size (got {got})"
         allowed = " or ".join(TYPE_NAMES[name] for name in ([limit] if isinstance(limit, str) else limit))
         return f"{where}: expected {allowed}, got {'a boolean' if isinstance(value, bool) else got}{of}"
