@@ -1,7 +1,5 @@
 """A study of validation images reads no test image, and counts what was compared."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -70,7 +68,7 @@ def test_test_images_are_read_nowhere(tmp_path):
         files.write_npz(path, **arrays)
         record = files.read_json(path.with_suffix(".json"))
         record["digests"]["test"] = files.array_digest(arrays["x_test"], arrays["y_test"])
-        path.with_suffix(".json").write_text(json.dumps(record))
+        files.write_record(path.with_suffix(".json"), record)
     for path in [*results.glob("runs/*/*/*"), *(results / name for name in before), results / "report/accuracy.md"]:
         path.unlink()
     run = checkout.snakemake(*targets, *command)
