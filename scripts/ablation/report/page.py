@@ -8,10 +8,9 @@ import pandas as pd
 
 from ablation.report import statistics
 from ablation.report.figures import MANY, catalogue
-from ablation.report.statistics import AT_CHANCE, BETTER, SAME, TOO_FEW, WORSE
 from ablation.report.study import Study
 from ablation.report.table import COLUMNS, duration, features, interval, percent, points, records
-from ablation.report.wording import on_images
+from ablation.report.wording import AT_CHANCE, BETTER, SAME, TOO_FEW, TOO_WIDE, WORSE, on_images
 
 
 def render(template: str, study: Study, figures: dict[str, bytes], key: str) -> str:
@@ -114,7 +113,7 @@ def _best_model_sentence(table: pd.DataFrame, images: int) -> str:
     best = table.iloc[0]
     accuracy = f"{percent(best['accuracy'])}% of {images:,} {best['images']} images"
     low, high = best["population_low"], best["population_high"]
-    limits = interval(low, high, percent) + ("%" if high - low < statistics.TOO_WIDE else "")
+    limits = interval(low, high, percent) + ("%" if high - low < TOO_WIDE else "")
     if best["seeds"] == 1:
         about = f"one seed; 95% interval of this network on new images: {limits}"
     else:

@@ -16,6 +16,8 @@ import pandas as pd
 from scipy import stats
 from scipy.optimize import brentq
 
+from ablation.report.wording import AT_CHANCE, BETTER, SAME, TOO_FEW, WORSE
+
 ALPHA = 0.05  # of a family of comparisons; intervals are 1 - ALPHA each
 POWER = 0.8
 PERMUTATIONS = 99_999  # all of them where there are no more, this number of random ones elsewhere
@@ -43,9 +45,6 @@ COLUMNS = {
     "mcnemar_p_holm": "`mcnemar_p` after Holm's correction",
     "min_detectable_effect": "true differences below it are found on these images with less than 80% power",
 }  # of comparisons.csv, and what each is; results/README.md has the same
-BETTER, WORSE, SAME, TOO_FEW = "better", "worse", "not distinguishable", "too few seeds"
-AT_CHANCE = "both at chance"
-TOO_WIDE = 0.5  # an interval of accuracies, or of differences, that says next to nothing
 
 Part = tuple[float, float]  # of the variance of an estimate, and its degrees of freedom
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from ablation.report import statistics
 from ablation.report.study import Study
-from ablation.report.wording import on_images
+from ablation.report.wording import TOO_FEW, TOO_WIDE, on_images
 
 Row = dict  # of the table, by column; None for what is missing
 
@@ -37,7 +37,7 @@ def duration(seconds: float) -> str:
 
 def interval(low: float, high: float, text: Callable[[float], str]) -> str:
     """Return an interval of accuracies or of differences, its ends as `text` has them; in words if too wide."""
-    return f"{text(low)} to {text(high)}" if high - low < statistics.TOO_WIDE else "too wide to tell"
+    return f"{text(low)} to {text(high)}" if high - low < TOO_WIDE else "too wide to tell"
 
 
 def _spread(row: Row) -> str:
@@ -283,7 +283,7 @@ def features(table: pd.DataFrame) -> set[str]:
     """
     has = {
         "comparisons": len(table) > 1,
-        "verdicts": (table["verdict"].notna() & ~table["verdict"].isin(["", statistics.TOO_FEW])).any(),
+        "verdicts": (table["verdict"].notna() & ~table["verdict"].isin(["", TOO_FEW])).any(),
         "at chance": table["at_chance"].any(),
         "published difference": table["published_difference"].notna().any(),
         "published": table["published_accuracy"].notna().any(),
@@ -304,7 +304,7 @@ def paper_table(table: pd.DataFrame) -> pd.DataFrame:
         if column.paper and column.needs in shown:
             heading = on_images(column.heading.replace("\u00ad", ""), report_on)
             if column.name == "baseline_difference" and "verdicts" not in shown:
-                heading += f" ({statistics.TOO_FEW} for verdicts)"
+                heading += f" ({TOO_FEW} for verdicts)"
             cells = [
                 f"{column.text(row)} {column.detail(row) if column.paper == 'all' else ''}".strip() for row in rows
             ]

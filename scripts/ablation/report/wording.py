@@ -1,6 +1,10 @@
-"""Texts about test images as texts about the images that a study reports on."""
+"""Words that tables, figures and page share, and texts about test images as texts about those reported on."""
 
 import re
+
+BETTER, WORSE, SAME, TOO_FEW = "better", "worse", "not distinguishable", "too few seeds"
+AT_CHANCE = "both at chance"
+TOO_WIDE = 0.5  # an interval of accuracies, or of differences, that says next to nothing
 
 
 def on_images(text: str, report_on: str) -> str:

@@ -18,8 +18,8 @@ from ablation.report.figures.style import (
     series_style,
 )
 from ablation.report.figures.texts import widest
-from ablation.report.statistics import TOO_WIDE
 from ablation.report.study import Study
+from ablation.report.wording import TOO_WIDE
 
 SCOPE = "study"
 CATEGORY = "Accuracy"

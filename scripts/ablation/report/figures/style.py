@@ -18,8 +18,8 @@ from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from ablation.report.figures import MANY
 from ablation.report.figures.texts import SIZE, drawn, widest
-from ablation.report.statistics import TOO_FEW, TOO_WIDE
 from ablation.report.study import Study
+from ablation.report.wording import TOO_FEW, TOO_WIDE
 
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]  # Okabe and Ito, 2008
 LIGHT = "#9ecae1"
