@@ -347,7 +347,8 @@ def latex(texts: pd.DataFrame) -> str:
         here, new = figures["on these images"], figures.pop("on new images")
         figures["on these images"] = here.where(here == new, here + ", on new images " + new)
         figures = figures.rename(columns={"on these images": "verdict"})
-    kinds = "".join(("l" if name == "model" else "p{2.2cm}") if _is_words(name) else "r" for name in figures)
+    long = {name for name in figures if name != "model" and figures[name].str.len().max() > len("baseline")}
+    kinds = "".join(("p{2.2cm}" if name in long else "l") if _is_words(name) else "r" for name in figures)
     lines = ["{\\footnotesize\\setlength{\\tabcolsep}{3pt}", f"\\begin{{tabular}}{{{kinds}}}", "\\toprule"]
     lines += [_latex_row(_latex_heading(name) for name in figures), "\\midrule"]
     for row in figures.itertuples(index=False):
