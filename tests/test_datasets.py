@@ -72,7 +72,7 @@ def test_gray_images_have_one_channel(tmp_path, shape):
         (arrays(class_names=np.array("a")), "class_names: expected a list of strings"),
         (arrays(class_names=np.array([1, 2, 3])), "class_names: expected a list of strings"),
         (arrays(n=0), "images: must not be empty"),
-        (arrays(n=1), "cannot hold out a sixth"),
+        (arrays(n=1), "class '0' has one image; it needs two, to train and to test on"),
         ({"images": arrays()["images"]}, "has no array 'labels'; it holds images"),
         (arrays(class_names=np.array(["only"])), "label 2 is out of range; there are 1 classes"),
         (arrays() | {"test_images": arrays()["images"]}, "has no array 'test_labels'"),

@@ -15,12 +15,7 @@ from ablation.errors import InputError, suggestion
 from ablation.own_files import is_own
 from ablation.settings import families
 from ablation.settings.networks import network_settings
-from ablation.settings.recipes import (
-    keras_learning_rate,
-    recipe_rule,
-    required_arguments,
-    settled,
-)
+from ablation.settings.recipes import keras_learning_rate, recipe_rule, required_arguments, settled
 from ablation.settings.specs import check_same_validation_images, whitening_holdout
 
 TYPE_NAMES = {
@@ -150,12 +145,8 @@ def _complete_models(
         shared = {key: rule for key, rule in settings.items() if key not in networks[name]}
         _check_applicable(f"models.{name}", model, set(own), shared)
         _check_recipe(f"models.{name}", model, own)
-        rate = keras_learning_rate(model["optimizer"], settings["optimizer"])
-        if rate and model["learning_rate"] and not {"learning_rate"} & (own.keys() | for_all.keys()):
-            raise InputError(
-                f"models.{name}.learning_rate: missing; the default {_shown(defaults['learning_rate'])} is for adadelta"
-                f", and Keras's {_name(model['optimizer'])} has {rate} by its own"
-            )
+        if "learning_rate" not in {*own, *for_all}:
+            _check_learning_rate(f"models.{name}", model, settings["optimizer"])
         for key in networks[name].keys() - own.keys():
             model[key] = _inherited(key, for_all, networks[name][key])
         if model["validation_split"] == 0:
@@ -268,6 +259,19 @@ def _check_recipe(where: str, model: dict, own: dict) -> None:
         raise InputError(f"{where}.lookahead: does not go with an optimizer's gradient_accumulation_steps")
 
 
+def _check_learning_rate(where: str, model: dict, ours: dict) -> None:
+    """Raise InputError where a model would have the default learning rate with an optimizer of Keras's.
+
+    ours: the schema's rule of optimizers.
+    """
+    rate = keras_learning_rate(model["optimizer"], ours)
+    if rate is not None and model["learning_rate"] is not None:
+        raise InputError(
+            f"{where}.learning_rate: missing; the default {_shown(model['learning_rate'])} is for adadelta, and Keras's"
+            f" {_name(model['optimizer'])} has {rate} by its own"
+        )
+
+
 def _inherited(key: str, for_all: dict, rule: dict) -> Any:
     """Return the value of a setting of a network that the model's entry lacks: the user's for all, or its own default.
 
@@ -290,12 +294,12 @@ def _check_applicable(where: str, section: dict, given: set[str], rules: dict[st
         for other, values in rule.get("x-only-with", {}).items():
             if section[other] not in values:
                 if key in given:
-                    here, name = f"it is {_name(section[other])}", _name(section[other])
+                    here = _name(section[other])
                     if other == "optimizer" and section[other] not in rules[other]["enum"]:
-                        here = (
-                            f"it is Keras's {name}, which has its arguments inside, as in {{name: {name}, clipnorm: 1}}"
-                        )
-                    raise InputError(f"{where}.{key}: applies only to {other} {' or '.join(values)} (here {here})")
+                        here = f"Keras's {here}, which has its arguments inside, as in {{name: {here}, clipnorm: 1}}"
+                    raise InputError(
+                        f"{where}.{key}: applies only to {other} {' or '.join(values)} (here it is {here})"
+                    )
                 section[key] = None
         for other, entries in rule.get("x-entries", {}).items():
             needed, value = entries.get(section[other]), section[key]

@@ -8,7 +8,7 @@ from typing import Any
 
 from ablation.errors import InputError, suggestion
 from ablation.own_files import is_own
-from ablation.settings.recipes import recipe_rule
+from ablation.settings.recipes import keras_learning_rate, recipe_rule
 from ablation.settings.words import format_settings
 
 LONGEST_NAME = 64
@@ -152,8 +152,9 @@ class _Settings:
 
     def is_of_keras(self, own: dict) -> bool:
         """Tell whether a model's optimizer is one of Keras's, for which the default learning rate is not meant."""
-        ours, given = self.shared["optimizer"]["enum"], "learning_rate" in self.for_all
-        return {**self.config["defaults"], **own}["optimizer"] not in ours and not given
+        optimizer = {**self.config["defaults"], **own}["optimizer"]
+        is_given = "learning_rate" in self.for_all
+        return not is_given and keras_learning_rate(optimizer, self.shared["optimizer"]) is not None
 
     def applies(self, key: str, own: dict) -> bool:
         """Tell whether a setting applies to the others of a model with these settings of its own."""

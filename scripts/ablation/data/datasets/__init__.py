@@ -10,6 +10,7 @@ import numpy as np
 
 from ablation.data.images import split_point
 from ablation.errors import InputError
+from ablation.files import array_digest
 
 MAX_CLASSES = 10_000
 ARRAYS = ["images", "labels", "test_images", "test_labels", "class_names"]  # of a user
@@ -126,10 +127,10 @@ def repeats(dataset: Dataset) -> dict[str, str]:
 
     `test`: of test images that are also trained on; `train`: of training images, of which some validate the others.
     """
-    first: dict[bytes, int] = {}
-    again = [(index, first.setdefault(image.tobytes(), index)) for index, image in enumerate(dataset.x_train)]
+    first: dict[str, int] = {}
+    again = [(index, first.setdefault(array_digest(image), index)) for index, image in enumerate(dataset.x_train)]
     in_train = [(index, other) for index, other in again if index != other]
-    in_test = [(index, first[key]) for index, key in enumerate(map(bytes, dataset.x_test)) if key in first]
+    in_test = [(index, first[key]) for index, key in enumerate(map(array_digest, dataset.x_test)) if key in first]
 
     def named(part: str, index: int) -> str:
         names = getattr(dataset, f"{part}_files")
@@ -174,8 +175,9 @@ def held_out(
     """
     from sklearn.model_selection import train_test_split
 
-    for label in np.flatnonzero(np.bincount(labels) == 1):
-        name = class_names[label] if label < len(class_names) else label
+    alone = np.flatnonzero(np.bincount(labels) == 1)
+    if len(alone):
+        name = class_names[alone[0]] if alone[0] < len(class_names) else alone[0]
         raise InputError(f"{where}: class '{name}' has one image; it needs two, to train and to test on")
     if groups is None:
         try:
