@@ -1,11 +1,12 @@
 # make demo   the whole study on the handwritten digits, a few minutes, no network
 # make run    the study of config.yaml on CIFAR-10
 # make new STUDY=../my-study   a folder for a study of your own (docs/own-study.md)
-# make test   the tests, but for these:
-# make test-faults   real kills and faults, and fuzzing, half an hour
-# make test-slurm    the workflow on a real Slurm, which it installs on Debian, minutes long
+# make test   the tests, except for these:
+# make test-faults   real kills and faults, and fuzzing
+# make test-newest   what compares with Keras, on the newest Keras and TensorFlow
+# make test-slurm    the workflow on a real Slurm, which it installs on Debian
 # make lint   formatting, style and types
-# make docs   the README's tables of settings, from the schema
+# make docs   the tables of settings, from the schema, and the documentation as a site
 # make bench  every measurement of docs/performance.md, three quarters of an hour on 2 cores
 # make gpu    TensorFlow with CUDA into .venv, for an NVIDIA GPU
 # make lock   new exact versions from envs/*.in
@@ -14,7 +15,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo run new test test-faults test-slurm lint docs bench gpu lock clean
+.PHONY: demo run new test test-faults test-newest test-slurm lint docs bench gpu lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/snakemake --cores all --configfile config/digits.yaml
@@ -27,14 +28,25 @@ run: $(VENV)/.installed
 new:
 	@$(PYTHON) scripts/new_study.py $(if $(STUDY),'$(STUDY)',$(error name the folder: make new STUDY=../my-study))
 
+# A process per core; tests that share a study run in one of them (tests/conftest.py).
+WORKERS := --numprocesses logical --maxprocesses 8 --dist loadgroup
+
 test: $(VENV)/.installed-dev
-	$(BIN)/pytest -m "not faults and not slurm"
+	$(BIN)/pytest -m "not faults and not slurm" $(WORKERS)
 
 test-faults: $(VENV)/.installed-dev
-	$(BIN)/pytest -m faults -s
+	$(BIN)/pytest -m faults $(WORKERS) -rP
 
 test-slurm: $(VENV)/.installed-dev
 	tests/with_slurm $(BIN)/pytest -m slurm -s --durations=0
+
+# What compares with Keras, on the newest Keras and TensorFlow there are.
+test-newest: $(VENV)/.python
+	$(PYTHON) -m venv .venv-newest
+	.venv-newest/bin/pip install --quiet --disable-pip-version-check -r envs/requirements-dev.txt
+	.venv-newest/bin/pip install --quiet --disable-pip-version-check --upgrade keras tensorflow
+	.venv-newest/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	.venv-newest/bin/pytest -m "not faults" $(WORKERS) $(addprefix tests/test_,$(addsuffix .py,layers losses optimizers network training checkpoint))
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -43,8 +55,10 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 
-docs: $(VENV)/.installed
+docs: $(VENV)/.installed-dev
 	$(BIN)/python docs/settings_tables.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+	@echo "The documentation: $(CURDIR)/site/index.html"
 
 # CIFAR10_ARCHIVE, where it is set, saves the download.
 IMAGES = $$(ls -t results/data/*/images.npz | head -1)

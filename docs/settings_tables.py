@@ -1,4 +1,4 @@
-"""Write the README's tables of settings, from the schema.
+"""Write the tables of settings.md, from the schema.
 
 The meaning is the first sentence of a description; a setting that applies only beside others says so.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ablation.settings.specs import load_schema
 
-README = Path(__file__).parents[1] / "README.md"
+PAGE = Path(__file__).with_name("settings.md")
 LONGEST_DEFAULT = 40  # characters
 HEAD = ["| key | default | meaning |", "|---|---|---|"]
 
@@ -41,6 +41,7 @@ def meaning_of(rule):
     """Return the first sentence of a description as a cell, and what the setting applies to."""
     first = re.split(r"\. (?=[A-Z`])", rule["description"])[0].rstrip(".")
     only = [f"`{other}: {' or '.join(values)}`" for other, values in rule.get("x-only-with", {}).items()]
+    first = first.replace("](docs/", "](")  # the page is next to what the schema links to
     return f"With {' and '.join(only)}: {first}" if only else first
 
 
@@ -52,7 +53,7 @@ def tables(schema):
 
 
 def with_tables(text, schema):
-    """Return the text of the README with the tables between their markers replaced."""
+    """Return the text of the page with the tables between their markers replaced."""
     for name, table in tables(schema).items():
         begin, end = f"<!-- settings of a {name}: make docs -->\n", "\n<!-- end -->"
         before, _, rest = text.partition(begin)
@@ -62,14 +63,14 @@ def with_tables(text, schema):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if the README is out of date")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if the page is out of date")
     arguments = parser.parse_args()
-    text = README.read_text(encoding="utf-8")
+    text = PAGE.read_text(encoding="utf-8")
     new = with_tables(text, load_schema())
     if arguments.check and new != text:
-        sys.exit(f"{README.name}: its tables of settings are not those of the schema; run `make docs`")
+        sys.exit(f"{PAGE.name}: its tables of settings are not those of the schema; run `make docs`")
     if new != text:
-        README.write_text(new, encoding="utf-8")
+        PAGE.write_text(new, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""The README knows every setting, and its default."""
+"""The documentation knows every setting and its default, and its links lead somewhere."""
 
 import copy
 import importlib.util
+import os
+import re
 import subprocess
 import sys
 
@@ -26,16 +28,16 @@ def test_the_tables_are_those_of_the_schema():
 
 
 def test_every_setting_has_a_row_and_a_change_of_it_shows(program, schema):
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
     for key in ("dataset.name", "training.checkpoint_epochs", "seeds", "published.source"):
-        assert f"| `{key}` | " in readme
+        assert f"| `{key}` | " in page
     for key in schema["$defs"]["model"]["properties"]:
-        assert f"| `{key}` | " in readme
+        assert f"| `{key}` | " in page
     for place, key in (("settings", "epochs"), ("settings", "decay"), ("model", "description")):
         changed = copy.deepcopy(schema)
         changed["$defs"][place]["properties"][key]["description"] = "Something else. And more."
         assert "Something else |" in program.tables(changed)["model"]
-        assert program.with_tables(readme, changed) != readme
+        assert program.with_tables(page, changed) != page
 
 
 def test_a_row_has_the_default_the_meaning_and_what_it_applies_to(program, schema):
@@ -48,3 +50,41 @@ def test_a_row_has_the_default_the_meaning_and_what_it_applies_to(program, schem
     study = program.tables(schema)["study"]
     assert "| `seeds` | `[1]` | Every model is trained once per seed |" in study
     assert "| `dataset.size` | 32 | With `name: folder`: Height and width" in study
+
+
+def anchors(page):
+    """Return the anchors of the headings of a page of Markdown, as GitHub and MkDocs make them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "results/README.md"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if not link.startswith(("http:", "https:")):
+            name, _, anchor = link.partition("#")
+            target = page.parent / name if name else page
+            assert target.exists(), link
+            assert not anchor or anchor in anchors(target), link
+
+
+def test_every_page_can_be_found_from_the_readme():
+    seen, todo = set(), [ROOT / "README.md"]
+    while todo:
+        page = todo.pop()
+        if page not in seen and page.suffix == ".md":
+            seen.add(page)
+            links = re.findall(r"\]\(([^)\s#]+)", page.read_text(encoding="utf-8"))
+            todo += [(page.parent / link).resolve() for link in links if not link.startswith("http")]
+    assert set(PAGES) <= seen | {ROOT / "docs/index.md"}  # of the site
+
+
+def test_the_site_is_built_without_a_warning(tmp_path):
+    command = [sys.executable, "-m", "mkdocs", "build", "--site-dir", tmp_path]
+    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}  # what a theme says of its own future
+    built = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    assert (tmp_path / "index.html").exists()
