@@ -36,7 +36,6 @@ def finish_without_work(folder, configs):
     from snakemake.utils import update_config
 
     from ablation import files, plan
-    from ablation.report.outputs import Outputs
     from ablation.settings import check, specs
 
     config = {}
@@ -58,13 +57,22 @@ def finish_without_work(folder, configs):
             files.write_record(training / "training.json", {"weights_digest": ""})
             key = finished.study["evaluations"][model][str(seed)]
             files.write_record(run / "metrics.json", {"key": key, "weights_digest": ""})
-    outputs = Outputs(finished.study, results)
-    for name, key in outputs.figures.items():
-        files.write_text(results / f"figures/{name}.png", key)
+    outputs = draw_without_work(finished.study, results)
     for name in ("accuracy.csv", "comparisons.csv", "mistakes.csv", "accuracy.tex", "accuracy.md"):
         files.write_text(results / "report" / name, outputs.tables)
-    files.write_text(results / "report/index.html", outputs.report)
     files.write_json(results / "report/study.json", finished.study)
+
+
+def draw_without_work(study, results):
+    """Make the figures and the report of a study, of which there is only their keys; return its Outputs."""
+    from ablation import files
+    from ablation.report.outputs import Outputs
+
+    outputs = Outputs(study, results)
+    for name, key in outputs.figures.items():
+        files.write_text(results / f"figures/{name}.png", key)
+    files.write_text(results / "report/index.html", outputs.report)
+    return outputs
 
 
 def cpu():

@@ -1,12 +1,15 @@
 """What all tests share: the library on the path, TensorFlow started once, the archive, a checkout."""
 
 import copy
+import json
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import measure
@@ -18,6 +21,22 @@ from snakemake.utils import update_config
 ROOT = Path(__file__).parents[1]
 # A shell's background job ignores Ctrl-C, and what it starts inherits that; the tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+SHARED = [
+    "study",
+    "modern",
+    "undisturbed",
+    "mounted",
+    "real_checkout",
+]  # fixtures that take a minute, or that tests change
+
+
+def pytest_itemcollected(item):
+    """Let one process of pytest-xdist run all tests that share such a fixture."""
+    for fixture in SHARED:
+        if fixture in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group(fixture if fixture == "study" else f"{item.path.stem}-{fixture}"))
 
 
 @pytest.fixture(scope="session")
@@ -33,12 +52,25 @@ def tensorflow():
     return tensorflow
 
 
+# What tests are skipped without, unless this variable names it: then they fail.
+REQUIRED = set(os.environ.get("REQUIRE", "").split())
+if unknown := REQUIRED - {"archive", "chromium", "disk", "slurm"}:
+    raise pytest.UsageError(f"REQUIRE: {', '.join(sorted(unknown))}: expected archive, chromium, disk or slurm")
+
+
+def skip_without(what, reason):
+    """Skip a test for want of something, or fail it where that is required."""
+    if what in REQUIRED:
+        pytest.fail(f"{what} is required: {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
 @pytest.fixture(scope="session")
 def archive():
     """Path of the real CIFAR-10 archive, from the environment."""
     path = os.environ.get("CIFAR10_ARCHIVE")
     if not path:
-        pytest.skip("CIFAR10_ARCHIVE is not set: no real CIFAR-10 to test on")
+        skip_without("archive", "CIFAR10_ARCHIVE is not set: no real CIFAR-10 to test on")
     return Path(path)
 
 
@@ -58,6 +90,18 @@ def modern_config(shipped_config):
     config = copy.deepcopy(shipped_config)
     update_config(config, yaml.safe_load((ROOT / "config/airbench.yaml").read_text()))
     return config
+
+
+def environment():
+    """Return the environment in which `snakemake` and `python` are those of the tests."""
+    return os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+
+@cache
+def forking_snakemake():
+    """The process that runs snakemake for these tests; it ends with them, when its input does."""
+    command = [sys.executable, ROOT / "tests/forking_snakemake.py"]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 class Checkout:
@@ -88,7 +132,12 @@ class Checkout:
 
     def snakemake(self, *arguments):
         """Run snakemake in the checkout and return the finished process, its output as text."""
-        return self._finished(self.start(*arguments))
+        server, arguments = forking_snakemake(), ["--cores", "2", *map(str, arguments)]
+        with tempfile.NamedTemporaryFile("r") as output:
+            run = (arguments, str(self.path), environment(), output.name)
+            print(json.dumps(run), file=server.stdin, flush=True)
+            status = int(server.stdout.readline())
+            return subprocess.CompletedProcess(["snakemake", *arguments], status, output.read())
 
     def python(self, *arguments):
         """Run a program of the checkout and return the finished process, its output as text."""
@@ -99,8 +148,7 @@ class Checkout:
         return self._finished(self._start(["bash", "-c", command]))
 
     def _start(self, command):
-        environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-        options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "env": environment}
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "env": environment()}
         return subprocess.Popen(command, cwd=self.path, **options)
 
     def _finished(self, process):
@@ -154,6 +202,7 @@ def run_digests(folder):
 
 
 MODELS = [f"model{number}" for number in range(2, 9)]
+THREE = ["model2", "model5", "model8"]
 FIGURES_OF_MODEL = ["loss", "accuracy", "confusion", "mistakes"]
 FIGURES_OF_STUDY = ["curves", "accuracies", "differences", "classes", "calibration", "cost"]
 FIGURES_OF_WHITENING = ["whitening", "filters", "eigenvalues"]
@@ -178,11 +227,20 @@ def finished_study(tmp_path_factory):
     return checkout
 
 
+def keep_models(checkout, models):
+    """Take all but some models out of the config of a checkout."""
+    config = yaml.safe_load((checkout.path / "config.yaml").read_text())
+    for holder in (config, config["published"]):
+        holder["models"] = {model: holder["models"][model] for model in models}
+    checkout.write("config.yaml", config)
+
+
 @pytest.fixture(scope="session")
 def study(tmp_path_factory):
-    """A checkout with the finished study of the digits, two seeds and one epoch of each model; and what it printed."""
+    """A checkout with a finished study of three models on the digits, two seeds, one epoch; and what it printed."""
     checkout = Checkout(tmp_path_factory.mktemp("study"))
-    checkout.write("short.yaml", SHORT)
+    keep_models(checkout, THREE)
+    checkout.write("short.yaml", SHORT | {"models": {model: NARROW[model] for model in THREE}})
     run = checkout.snakemake(*DIGITS)
     assert run.returncode == 0, run.stdout
     checkout.printed = run.stdout

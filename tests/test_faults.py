@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from ablation.plan import Plan
 from ablation.settings import check, specs
-from conftest import Checkout, run_digests
+from conftest import Checkout, run_digests, skip_without
 
 pytestmark = pytest.mark.faults
 
@@ -134,7 +134,7 @@ def mounted(tmp_path_factory):
     disk = tmp_path_factory.mktemp("disk")
     mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", disk], capture_output=True, text=True)
     if mount.returncode:
-        pytest.skip(f"a small disk can't be mounted here: {mount.stderr.strip()}")
+        skip_without("disk", f"a small disk can't be mounted here: {mount.stderr.strip()}")
     pathvars = {"results": f"{disk}/results", "logs": "logs", "benchmarks": "benchmarks"}
     checkout = small_study(tmp_path_factory.mktemp("mounted"), pathvars=pathvars)
     run = checkout.snakemake()

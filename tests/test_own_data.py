@@ -26,6 +26,11 @@ def idx(array):
     return bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes() + array.tobytes()
 
 
+def packed(content):
+    """Bytes as gzip has them, the same at any time."""
+    return gzip.compress(content, mtime=0)
+
+
 @pytest.fixture
 def mnist(tmp_path):
     """A folder with four small files of MNIST's format: image n has the pixels n, n + 1, ... and the label n % 10."""
@@ -67,13 +72,13 @@ PIXELS = np.zeros((40, 28, 28), np.uint8)
     ("name", "content", "message"),
     [
         (IMAGES, b"<html>", "truncated or corrupt gzip file"),
-        (IMAGES, gzip.compress(idx(PIXELS))[:-9], "truncated or corrupt gzip file"),
-        (IMAGES, gzip.compress(b""), "is no IDX file of bytes with 3 axes"),
-        (IMAGES, gzip.compress(idx(PIXELS[0])), "is no IDX file of bytes with 3 axes"),
-        (IMAGES, gzip.compress(idx(PIXELS)[:-1]), "its header says 40 x 28 x 28, and it has 31375 bytes"),
-        (IMAGES, gzip.compress(bytes([0, 0, 8, 3]) + b"\xff" * 12), "its header says 4294967295 x 4294967295 x"),
-        (LABELS, gzip.compress(idx(np.zeros(39, np.uint8))), "has 39 labels, train-images-idx3-ubyte.gz 40 images"),
-        (LABELS, gzip.compress(idx(np.full(40, 10, np.uint8))), "has a label 10; expected 0 to 9"),
+        (IMAGES, packed(idx(PIXELS))[:-9], "truncated or corrupt gzip file"),
+        (IMAGES, packed(b""), "is no IDX file of bytes with 3 axes"),
+        (IMAGES, packed(idx(PIXELS[0])), "is no IDX file of bytes with 3 axes"),
+        (IMAGES, packed(idx(PIXELS)[:-1]), "its header says 40 x 28 x 28, and it has 31375 bytes"),
+        (IMAGES, packed(bytes([0, 0, 8, 3]) + b"\xff" * 12), "its header says 4294967295 x 4294967295 x"),
+        (LABELS, packed(idx(np.zeros(39, np.uint8))), "has 39 labels, train-images-idx3-ubyte.gz 40 images"),
+        (LABELS, packed(idx(np.full(40, 10, np.uint8))), "has a label 10; expected 0 to 9"),
         (LABELS, None, "train-labels-idx1-ubyte.gz: no such file"),
     ],
 )

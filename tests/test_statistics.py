@@ -280,21 +280,19 @@ def test_one_model_has_nothing_to_compare():
     assert comparisons({"a": runs_with(A)}, "a").empty
 
 
-STUDIES = 2000
-MARGIN = 2.58 * np.sqrt(0.05 * 0.95 / STUDIES)  # 99% of simulations with exactly 5% are within
-
-
+@pytest.mark.parametrize("studies", [400, pytest.param(2000, marks=pytest.mark.faults)])
 @pytest.mark.parametrize(
     ("own", "spread"),
     [(0.0, 1.0), (0.5, 1.0), (0.0, 3.0)],
     ids=["images alike for all models", "images of their own for each model", "seeds of the baseline a third as wide"],
 )
-def test_simulated_studies_with_no_true_difference(own, spread):
+def test_simulated_studies_with_no_true_difference(studies, own, spread):
     """Any verdict is an error. Intervals hold the truth in 95 of 100; where each model has its own images,
     the models do differ on these images, and only the claims on new images have a truth to hold."""
     rng = np.random.default_rng(20)
+    margin = 2.58 * np.sqrt(0.05 * 0.95 / studies)  # 99% of simulations with exactly 5% are within
     errors, covered = {}, {}
-    for _ in range(STUDIES):
+    for _ in range(studies):
         runs, by_images = simulate(rng, models=4, seeds=SEEDS, images=500, own=own, spread=spread)
         table = comparisons(runs, "m0")
         for claim in ("", "population_"):
@@ -310,16 +308,16 @@ def test_simulated_studies_with_no_true_difference(own, spread):
     print(f"\nfamily-wise error {rates}\ncoverage {coverage}")
     claims = ("population_",) if own else ("", "population_")
     for claim in claims:
-        assert max(rates[f"{claim}baseline"], rates[f"{claim}pairs"]) <= 0.05 + MARGIN
+        assert max(rates[f"{claim}baseline"], rates[f"{claim}pairs"]) <= 0.05 + margin
         for what in ("difference", "accuracy"):
-            assert coverage[f"{claim}{what}"] == pytest.approx(0.95, abs=0.01)
+            assert coverage[f"{claim}{what}"] == pytest.approx(0.95, abs=max(0.01, margin))
 
 
 def test_power_for_one_point():
     """Six variants a point better than the baseline, 10,000 images: how many are seen."""
     rng = np.random.default_rng(4)
     tables, deviations = [], []
-    for _ in range(100):
+    for _ in range(50):
         runs, _ = simulate(rng, models=7, seeds=SEEDS, images=10_000, effect=1.0)
         tables.append(comparisons(runs, "m0").query("family == 'baseline'"))
         deviations.append(runs["m0"].by_seed.std(ddof=1))
