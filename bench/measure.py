@@ -36,6 +36,7 @@ def finish_without_work(folder, configs):
     from snakemake.utils import update_config
 
     from ablation import files, plan
+    from ablation.report.outputs import TABLE_FILES
     from ablation.settings import check, specs
 
     config = {}
@@ -58,7 +59,7 @@ def finish_without_work(folder, configs):
             key = finished.study["evaluations"][model][str(seed)]
             files.write_record(run / "metrics.json", {"key": key, "weights_digest": ""})
     outputs = draw_without_work(finished.study, results)
-    for name in ("accuracy.csv", "comparisons.csv", "mistakes.csv", "accuracy.tex", "accuracy.md"):
+    for name in TABLE_FILES:
         files.write_text(results / "report" / name, outputs.tables)
     files.write_json(results / "report/study.json", finished.study)
 

@@ -11,7 +11,7 @@ os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.ge
 from ablation import errors, folder, plan
 from ablation.keys import bears
 from ablation.report.figures import catalogue
-from ablation.report.outputs import Outputs
+from ablation.report.outputs import TABLE_FILES, Outputs
 from ablation.settings import check, specs
 
 RESULTS = Path(workflow.pathvars.apply(workflow.modifier.path_modifier.modify("<results>")))
@@ -94,7 +94,7 @@ def arguments_of_training(wildcards, input):
         "data": RESULTS / PLAN.data_path(name),
         "spec": specs.model_spec(config, name).to_json(),
         "made-from": json.dumps(PLAN.trainings[name]),
-    } | config["training"]
+    } | config["training"] | {"log_to": ",".join(config["training"]["log_to"])}
     return [f"--{key.replace('_', '-')}={value}" for key, value in arguments.items()]
 
 

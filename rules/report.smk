@@ -40,7 +40,7 @@ rule compare:
         unpack(
             written(
                 "compare",
-                ["accuracy.csv", "comparisons.csv", "mistakes.csv", "accuracy.tex", "accuracy.md"],
+                TABLE_FILES,
                 OUTPUTS.tables,
                 study="<results>/report/study.json",
                 images=f"<results>/{PLAN.images_path}",
@@ -60,7 +60,10 @@ rule compare:
             category="Accuracy",
             labels={"figure": "table of comparisons", "model": ""},
         ),
+        confusion="<results>/report/confusion.csv",
+        classes="<results>/report/classes.csv",
         mistakes="<results>/report/mistakes.csv",
+        predictions="<results>/report/predictions.csv.gz",
         latex="<results>/report/accuracy.tex",
         markdown="<results>/report/accuracy.md",
     log:
@@ -77,7 +80,8 @@ rule compare:
         program=f"{SCRIPTS}/compare.py",
     shell:
         "exec python {params.program:q} --study {input.study:q} --accuracy {output.accuracy:q}"
-        " --comparisons {output.comparisons:q} --mistakes {output.mistakes:q} --latex {output.latex:q}"
+        " --comparisons {output.comparisons:q} --confusion {output.confusion:q} --classes {output.classes:q}"
+        " --mistakes {output.mistakes:q} --predictions {output.predictions:q} --latex {output.latex:q}"
         " --markdown {output.markdown:q} > {log:q} 2>&1"
 
 

@@ -20,6 +20,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--jobs-per-gpu", type=int, required=True, help="processes that may share one GPU")
     parser.add_argument("--checkpoint-epochs", type=int, required=True, help="epochs between two saved states")
+    parser.add_argument("--log-to", default="", help="tensorboard, or nothing")
     parser.add_argument("--output", type=Path, required=True, help="folder of the training, in one named by its key")
     parser.add_argument("--log", help="a file for what is printed")
     arguments = vars(parser.parse_args())

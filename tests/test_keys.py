@@ -65,7 +65,7 @@ TRAINED_ALIKE = {
     "the limit of test images": {"limits": {"test_images": 30}},
     "a title": {"title": "x"},
     "threads": {"training": {"threads": 2}},
-    "checkpoints": {"training": {"checkpoint_epochs": 7, "jobs_per_gpu": 3}},
+    "checkpoints": {"training": {"checkpoint_epochs": 7, "jobs_per_gpu": 3, "log_to": ["tensorboard"]}},
     "test-time augmentation": {"models": {"a": {"test_time_augmentation": "flip"}}},
     "a description": {"models": {"a": {"description": "x"}}},
     "other models": {"models": {"z": {"epochs": 3}, "a": {}}},

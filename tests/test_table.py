@@ -1,10 +1,13 @@
 """The table's arithmetic, order and texts."""
 
+import shutil
+import subprocess
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from ablation.report import statistics, table
+from ablation.report import answers, statistics, table
 from ablation.report.study import read_table
 from conftest import ROOT
 from test_statistics import runs_with
@@ -23,6 +26,7 @@ MODELS = {
         "published_accuracy": 0.75,
         "val_accuracy": 0.7,
         "training_seconds": 60.0,
+        "balanced_accuracy": 0.7,
     },
     "b": {
         "differs": "decay 0",
@@ -31,6 +35,7 @@ MODELS = {
         "published_accuracy": None,
         "val_accuracy": 0.8,
         "training_seconds": 60.0,
+        "balanced_accuracy": 0.7,
     },
     "c": {
         "differs": "batch_normalization before relu",
@@ -39,6 +44,7 @@ MODELS = {
         "published_accuracy": None,
         "val_accuracy": np.nan,
         "training_seconds": 60.0,
+        "balanced_accuracy": 0.7,
     },
 }
 
@@ -169,12 +175,15 @@ def test_texts_for_a_paper():
     [
         ("accuracy.csv", {column.name: column.description for column in table.COLUMNS}),
         ("comparisons.csv", statistics.COLUMNS),
+        ("confusion.csv", answers.CONFUSION),
+        ("classes.csv", answers.CLASSES),
+        ("predictions.csv.gz", answers.PREDICTIONS),
     ],
 )
 def test_the_readme_of_results_names_the_columns(name, columns):
     rows = [f"| `{column}` | {description} |" for column, description in columns.items()]
     expected = "\n".join(["| column | what |", "|---|---|", *rows]) + "\n"
-    _, _, section = (ROOT / "results/README.md").read_text().partition(f"Columns of `{name}`")
+    _, _, section = (ROOT / "docs/files.md").read_text().partition(f"Columns of `{name}`")
     assert section[section.index("| column") :].partition("\n\n")[0].strip() == expected.strip()
 
 
@@ -202,13 +211,35 @@ def test_ends_of_intervals_are_as_wide_as_each_other_and_wide_ones_are_words():
 
 
 def test_latex_has_numbers_on_the_right_signs_of_mathematics_and_settings_in_a_table_of_their_own():
-    latex = table.latex(table.paper_table(a_study(ACCURACIES)[2]))
-    assert "\\begin{tabular}{lrrrp{2.2cm}r}" in latex and "$-$0.20" in latex and "82.00 $\\pm$ 1.58" in latex
-    assert "\\begin{tabular}{lp{0.7\\linewidth}}" in latex and "c & batch\\_normalization before relu \\\\" in latex
+    result = a_study(ACCURACIES)[2]
+    latex = table.latex(table.paper_table(result), table.caption(result, "a_1"))
+    assert "\\begin{tabular}{@{}lrrrp{2.2cm}r@{}}" in latex and "$-$0.20" in latex and "82.00 $\\pm$ 1.58" in latex
+    assert (
+        "\\begin{tabular}{@{}lp{0.7\\linewidth}@{}}" in latex and "c & batch\\_normalization before relu \\\\" in latex
+    )
     assert latex.count("\\begin") == latex.count("\\end") and latex.count("\\toprule") == 2
+    assert latex.count("\\begin{table}") == latex.count("\\caption{") == 2 and "\\label{tab:accuracy}" in latex
+    assert "test images (mean $\\pm$ standard deviation over 5 seeds)" in latex and "Baseline: a\\_1." in latex
     assert "%" not in latex.replace("\\%", "") and "−" not in latex and "±" not in latex
     assert {line.count(" & ") for line in latex.splitlines() if line.endswith(" \\\\")} == {5, 1}
     assert table._escaped("a_b & 5% \\x {y}") == "a\\_b \\& 5\\% \\textbackslash{}x \\{y\\}"
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX")
+@pytest.mark.parametrize(
+    "options", [{}, {"seeds": [1]}, {"averaged": ["b"], "chance": 0.8}, {"seeds": [1, 2], "report_on": "validation"}]
+)
+def test_latex_compiles_in_a_paper_and_fits_its_page(tmp_path, options):
+    result = a_study(ACCURACIES, **options)[2]
+    (tmp_path / "accuracy.tex").write_text(table.latex(table.paper_table(result), table.caption(result, "a")))
+    (tmp_path / "paper.tex").write_text(
+        "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\\ref{tab:accuracy}\\input{accuracy}\\end{document}"
+    )
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper"]
+    for _ in range(2):  # the reference is known from the first time
+        run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout
+    assert "Overfull" not in run.stdout and "Warning" not in run.stdout, run.stdout
 
 
 def test_the_time_of_a_training_is_that_of_its_fastest_epoch():

@@ -18,7 +18,8 @@ from ablation.own_files import parse_module
 LIBRARY = Path(__file__).parent
 KEY_DIGITS = 16  # hexadecimal, of a SHA-256: enough to tell apart any number of results that a disk can hold
 END = 4096  # bytes of a file within which its key stands
-# Modules that change no number: how files are written, settings handed on, results found, GPUs shared, states kept.
+# Modules that change no number: how files are written, settings handed on, results found, GPUs shared, states kept,
+# curves logged.
 NEUTRAL = {
     "ablation.errors",
     "ablation.files",
@@ -32,6 +33,7 @@ NEUTRAL = {
     "ablation.training.checkpoint",
     "ablation.training.gpus",
     "ablation.training.provenance",
+    "ablation.training.tensorboard",
 }
 
 

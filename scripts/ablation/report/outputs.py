@@ -9,6 +9,10 @@ from ablation.report.figures import catalogue, names
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 FACTS_OF_TABLES = ("differs", "epochs", "published_loss", "published_accuracy")
+TABLE_FILES = (  # of report/; the last one bears the key
+    *("accuracy.csv", "comparisons.csv", "confusion.csv", "classes.csv", "mistakes.csv", "predictions.csv.gz"),
+    *("accuracy.tex", "accuracy.md"),
+)
 Runs = dict[str, dict[str, str | None]]
 
 
@@ -26,13 +30,13 @@ class Outputs:
         self.runs: Runs = run_digests(study, results)
         self.tables = _key_with_runs(
             self.runs,
-            images=study["images"],  # of which the mistakes are
+            images=study["images"],  # whose files and classes the tables name
             baseline=facts["baseline"],
             same_as=facts["same_as"],
             report_on=facts["report_on"],
             families={name: [family["of"], family["compared"]] for name, family in facts["families"].items()},
             models={name: {key: of[key] for key in FACTS_OF_TABLES} for name, of in facts["models"].items()},
-            code=code_of("ablation.report.table", "ablation.report.statistics"),
+            code=code_of("ablation.report.answers", "ablation.report.table", "ablation.report.statistics"),
         )
         self.figures: dict[str, str | None] = {}
         words = catalogue(facts["report_on"])

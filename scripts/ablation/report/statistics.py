@@ -44,7 +44,7 @@ COLUMNS = {
     "mcnemar_p": "with one seed, instead of the other p: McNemar's exact test of these two networks on new images",
     "mcnemar_p_holm": "`mcnemar_p` after Holm's correction",
     "min_detectable_effect": "true differences below it are found on these images with less than 80% power",
-}  # of comparisons.csv, and what each is; results/README.md has the same
+}  # of comparisons.csv, and what each is; docs/files.md has the same
 
 Part = tuple[float, float]  # of the variance of an estimate, and its degrees of freedom
 
@@ -156,6 +156,13 @@ def comparisons(
         "pairs": [(second, first) for first, second in combinations([baseline, *variants], 2)],
         **{name: [(row, of) for row in rows] for name, (of, rows) in (families or {}).items()},
     }
+    return compare_pairs(pairs_of, scores, at_chance)
+
+
+def compare_pairs(
+    pairs_of: Mapping[str, list[tuple[str, str]]], scores: Mapping[str, SeedScores], at_chance: Iterable[str] = ()
+) -> pd.DataFrame:
+    """Return the rows of `comparisons` for pairs of a model and its reference, by family."""
     tables = [_family(name, pairs, scores) for name, pairs in pairs_of.items() if pairs]
     table = (pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()).reindex(columns=list(COLUMNS))
     both = table["model"].isin(at_chance) & table["reference"].isin(at_chance) & (table["verdict"] != TOO_FEW)
@@ -171,7 +178,7 @@ def seeds_needed(tests: int) -> int:
     return seeds
 
 
-def _family(name: str, pairs: list[tuple[str, str]], scores: dict[str, SeedScores]) -> pd.DataFrame:
+def _family(name: str, pairs: list[tuple[str, str]], scores: Mapping[str, SeedScores]) -> pd.DataFrame:
     """Return the rows of one family of comparisons."""
     table = pd.DataFrame([_compare(scores[model], scores[reference]) for model, reference in pairs])
     table[["model", "reference"]] = pairs
@@ -192,6 +199,29 @@ def _family(name: str, pairs: list[tuple[str, str]], scores: dict[str, SeedScore
         return table.assign(verdict=TOO_FEW, population_verdict=TOO_FEW)
     deviation = np.sqrt((a.var(axis=1, ddof=1) + b.var(axis=1, ddof=1)) / 2)
     return table.assign(min_detectable_effect=_effect(seeds, len(pairs)) * deviation)
+
+
+def welch_interval(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
+    """Return the 95% interval of the difference of the means of (seeds,) fractions, a - b; two seeds or more each."""
+    parts: list[Part] = [(sample.var(ddof=1) / len(sample), len(sample) - 1) for sample in (a, b)]
+    return _interval(a.mean() - b.mean(), *_error(parts), smallest=-1)
+
+
+def independent_interval(a: SeedScores, b: SeedScores) -> tuple[float, float]:
+    """Return the 95% interval of the difference of mean accuracies, a - b, each over seeds and images of its own.
+
+    Source: R. G. Newcombe, "Interval Estimation for the Difference Between Independent Proportions: Comparison of
+    Eleven Methods", 1998, method 10, from the intervals of `summarize_accuracy` on new images.
+    """
+    (mean_a, low_a, high_a), (mean_b, low_b, high_b) = (
+        [summary[key] for key in ("accuracy", "population_low", "population_high")]
+        for summary in map(summarize_accuracy, (a, b))
+    )
+    difference = mean_a - mean_b
+    return (
+        difference - float(np.hypot(mean_a - low_a, high_b - mean_b)),
+        difference + float(np.hypot(high_a - mean_a, mean_b - low_b)),
+    )
 
 
 def holm(p: Sequence[float] | np.ndarray | pd.Series) -> np.ndarray:

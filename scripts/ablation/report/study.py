@@ -77,7 +77,8 @@ class Study:
         study = files.read_json(path, facts=dict, key=str)
         if key_of({key: value for key, value in study.items() if key != "key"}) != study["key"]:
             raise InputError(f"{path}: was changed after it was written; {files.REMEDY}")
-        return cls(study, Path(path).parents[1])
+        parents = Path(path).parents
+        return cls(study, parents[1] if len(parents) > 1 else Path(".."))
 
     @cached_property
     def outputs(self) -> Outputs:
@@ -97,6 +98,18 @@ class Study:
             for seed in self.seeds
             for folder in (f"trainings/{key}/seed{seed}", f"runs/{model}/seed{seed}")
         }
+
+    def training(self, model: str, seed: int) -> tuple[Path, dict] | None:
+        """Return the folder that holds a planned training and its training.json; None where there is none.
+
+        That is the one of its key, or the run's copy.
+        """
+        key = self._study["trainings"][model]
+        for folder in (self.results / f"trainings/{key}/seed{seed}", self.run_path(model, seed, ".")):
+            path = folder / "training.json"
+            if path.exists() and (record := files.read_record(path, key=str, made_from=dict))["key"] == key:
+                return folder, record
+        return None
 
     def metrics_of(self, model: str) -> list[dict]:
         """Return the metrics.json of a model's runs, one per seed.
@@ -181,13 +194,15 @@ class Study:
             return files.read_npz(self.results / self._study["images"], of_test)[0][:n]
         return files.read_npz(self.results / self._study["images"], of_train)[0][-n:]
 
-    def mistakes(self, model: str) -> pd.DataFrame:
+    def mistakes(self, model: str, runs: Predictions | None = None) -> pd.DataFrame:
         """Return the images that a model gets wrong by the mean of its seeds' probabilities, the surest mistake first.
+
+        runs: its predictions, where they are read already.
 
         Columns: `image`, its index in predictions.npz; `file`, its name or ""; `class` and `predicted`, names of
         classes; `probability`, the mean one of the latter; `seeds_wrong`, how many runs get it wrong by themselves.
         """
-        runs = self.predictions(model)
+        runs = runs or self.predictions(model)
         mean = runs.probabilities.mean(axis=0, dtype=np.float64)
         predicted, probability = mean.argmax(axis=1), mean.max(axis=1)
         wrong = np.flatnonzero(predicted != self.labels)
@@ -270,6 +285,18 @@ class Study:
         if not bears(path, self.outputs.figures[name]):
             raise InputError(f"{path}: was made from other results, or cut short; {files.REMEDY}")
         return content
+
+
+def study_path(name: str) -> Path:
+    """Return the study.json that a user means: by its own name, or by that of the folder of the results.
+
+    Raises InputError where there is none.
+    """
+    path = Path(name) / "report/study.json" if Path(name).is_dir() else Path(name)
+    if not path.exists():
+        what = "no study there: it has no report/study.json" if Path(name).is_dir() else "no such file"
+        raise InputError(f"{name}: {what}; name the folder of a study's results, or a study.json")
+    return path
 
 
 def read_table(path: str | Path) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The table of accuracies: one list of columns for its CSV, a table for a paper, the page and results/README.md.
+"""The table of accuracies: one list of columns for its CSV, a table for a paper, the page and docs/files.md.
 
 Accuracies and their differences are fractions; texts show percent and percentage points.
 """
@@ -17,6 +17,7 @@ from ablation.report import statistics
 from ablation.report.study import Study
 from ablation.report.wording import TOO_FEW, TOO_WIDE, on_images
 
+COMFORTABLE = 7  # columns that a page is wide enough for
 Row = dict  # of the table, by column; None for what is missing
 
 
@@ -56,7 +57,7 @@ def _published_loss(row: Row) -> str:
 class Column:
     """A column of accuracy.csv.
 
-    name: in the file; description: in results/README.md. The rest is of the texts that a reader sees; without a heading
+    name: in the file; description: in docs/files.md. The rest is of the texts that a reader sees; without a heading
     the column has none of its own. format: a value as text; missing: the text where there is none, and sort_missing the
     value that it sorts by; upper: the column with the upper end of an interval whose lower one this is; words: whether
     it is aligned on the left; detail: what else is in the cell, of a row; needs: what the table must have for the
@@ -102,6 +103,10 @@ COLUMNS = [
     Column("accuracy_sd", "its sample standard deviation over seeds; empty for one seed"),
     Column("low", "lower end of the 95% interval of the mean over seeds, on these images; empty for one seed"),
     Column("high", "its upper end"),
+    Column(
+        "balanced_accuracy",
+        "mean over classes of the fraction of its images classified correctly, mean over seeds",
+    ),
     Column("chance_level", "accuracy of always answering the most frequent class of these images"),
     Column(
         "at_chance",
@@ -194,25 +199,23 @@ COLUMNS = [
 ]
 
 
-def study_tables(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the table of accuracies of a finished study, as `accuracy_table`, and that of `statistics.comparisons`."""
-    scores = {
-        model: statistics.SeedScores.from_correct(study.predictions(model).predicted == study.labels)
-        for model in study.models
-    }
+def study_tables(
+    study: Study, scores: dict[str, statistics.SeedScores], balanced_accuracies: dict[str, float]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the table of accuracies of a finished study, as `accuracy_table`, and that of `statistics.comparisons`.
+
+    scores, balanced_accuracies: by model, as `answers.collate` finds them.
+    """
     families = {name: (family["of"], family["compared"]) for name, family in study.facts["families"].items()}
     chance = statistics.chance_level(study.labels)
     same_as = study.facts["same_as"]
     at_chance = statistics.at_chance(scores, chance)
     comparisons = statistics.comparisons(scores, study.baseline, families, at_chance, same_as)
-    models = {name: facts | _of_histories(study.histories(name)) for name, facts in study.facts["models"].items()}
+    models = {
+        name: {**facts, **_of_histories(study.histories(name)), "balanced_accuracy": balanced_accuracies[name]}
+        for name, facts in study.facts["models"].items()
+    }
     return accuracy_table(study.metrics, models, scores, comparisons, study.report_on, chance, same_as), comparisons
-
-
-def mistakes_table(study: Study) -> pd.DataFrame:
-    """Return the rows of `Study.mistakes` of all models, with a first column `model`."""
-    mistakes = {model: study.mistakes(model) for model in study.models}
-    return pd.concat(mistakes, names=["model"]).reset_index("model").reset_index(drop=True)
 
 
 def _of_histories(histories: list[pd.DataFrame]) -> dict[str, float]:
@@ -238,8 +241,8 @@ def accuracy_table(
     """Return a DataFrame of COLUMNS, a row per model, best accuracy first.
 
     metrics: one per model and seed, the content of its metrics.json. models: by name, a dict of `differs`, `epochs`,
-    `training_seconds`, `val_accuracy` (NaN where there is none), `published_loss` and `published_accuracy` (None where
-    there are none).
+    `training_seconds`, `balanced_accuracy`, `val_accuracy` (NaN where there is none), `published_loss` and
+    `published_accuracy` (None where there are none).
     scores: by model; comparisons: as statistics.comparisons returns them for these and for same_as. report_on: the
     images that all this is of, "test" or "validation".
     """
@@ -337,37 +340,74 @@ def markdown(texts: pd.DataFrame) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in zip(*columns, strict=True))
 
 
-def latex(texts: pd.DataFrame) -> str:
-    """Return what `paper_table` returns in LaTeX, for the package booktabs: figures, then the settings of each model.
+def caption(table: pd.DataFrame, baseline: str) -> str:
+    """Return what the figures of an accuracy table are, in sentences of LaTeX."""
+    seeds, images, chance = (table[name].iloc[0] for name in ("seeds", "images", "chance_level"))
+    shown = features(table)
+    over = f"mean $\\pm$ standard deviation over {seeds} seeds" if seeds > 1 else "one seed"
+    of_what = "seeds and new images" if seeds > 1 else "new images, for this one network of each model"
+    sentences = [
+        f"Accuracy on the {images} images ({over}). Chance level: {percent(chance)}\\%.",
+        f"Intervals: 95\\%, over {of_what}.",
+    ]
+    if "comparisons" in shown:
+        sentences.append(f"Baseline: {_escaped(baseline)}.")
+    if "verdicts" in shown:
+        sentences.append(
+            "Verdicts: compared with it on these images, and on new ones where that differs; Holm's correction, 5\\%."
+        )
+    elif "comparisons" in shown:
+        sentences.append(f"{TOO_FEW.capitalize()} for verdicts.")
+    return " ".join(sentences)
 
-    The two verdicts are one column, and a heading has several lines, so that a page is wide enough.
+
+def latex(texts: pd.DataFrame, caption: str) -> str:
+    """Return what `paper_table` returns as two tables of LaTeX: figures, then the settings of each model.
+
+    They need the package booktabs. caption: of the first, as LaTeX. Its label is tab:accuracy, the second's is
+    tab:changes. The two verdicts are one column, and a heading has several lines, so that a page is wide enough.
     """
     figures = texts.drop(columns="changes")
     if "on new images" in figures:
         here, new = figures["on these images"], figures.pop("on new images")
         figures["on these images"] = here.where(here == new, here + ", on new images " + new)
         figures = figures.rename(columns={"on these images": "verdict"})
-    long = {name for name in figures if name != "model" and figures[name].str.len().max() > len("baseline")}
-    kinds = "".join(("p{2.2cm}" if name in long else "l") if _is_words(name) else "r" for name in figures)
-    lines = ["{\\footnotesize\\setlength{\\tabcolsep}{3pt}", f"\\begin{{tabular}}{{{kinds}}}", "\\toprule"]
-    lines += [_latex_row(_latex_heading(name) for name in figures), "\\midrule"]
-    for row in figures.itertuples(index=False):
-        cells = zip(figures, row, strict=True)
-        lines.append(_latex_row(("\\raggedright " if _is_words(name) else "") + _escaped(cell) for name, cell in cells))
-    lines += ["\\bottomrule", "\\end{tabular}"]
-    changes = texts[texts["changes"] != ""]
+    long = {name for name in figures if name != "model" and _is_words(name) and figures[name].str.len().max() > 8}
+    width = "2.2cm" if len(figures.columns) <= COMFORTABLE else "1.7cm"
+    kinds = [(f"p{{{width}}}" if name in long else "l") if _is_words(name) else "r" for name in figures]
+    rows = [
+        [("\\raggedright " if name in long else "") + _escaped(cell) for name, cell in zip(figures, row, strict=True)]
+        for row in figures.itertuples(index=False)
+    ]
+    tables = [_latex_table(caption, "accuracy", kinds, map(_latex_heading, figures), rows)]
+    changes = texts.loc[texts["changes"] != "", ["model", "changes"]]
     if len(changes):
-        lines += [
-            "",
-            "\\medskip",
-            "\\begin{tabular}{lp{0.7\\linewidth}}",
+        what = "Settings in which each model differs from the baseline."
+        cells = [[_escaped(cell) for cell in row] for row in changes.itertuples(index=False)]
+        tables.append(_latex_table(what, "changes", ["l", "p{0.7\\linewidth}"], changes, cells))
+    return "\n".join(tables)
+
+
+def _latex_table(caption: str, label: str, kinds: list[str], head: Iterable[str], rows: list[list[str]]) -> str:
+    """Return a float with a caption above its table. kinds: of the columns; head, rows: cells in LaTeX."""
+    size, gap = ("footnotesize", "3pt") if len(kinds) <= COMFORTABLE else ("scriptsize", "2pt")
+    return "\n".join(
+        [
+            "\\begin{table}[tbp]",
+            f"\\centering\\{size}\\setlength{{\\tabcolsep}}{{{gap}}}",
+            f"\\caption{{{caption}}}",
+            f"\\label{{tab:{label}}}\\smallskip",
+            f"\\begin{{tabular}}{{@{{}}{''.join(kinds)}@{{}}}}",
             "\\toprule",
-            "model & changes \\\\",
+            _latex_row(head),
             "\\midrule",
+            *map(_latex_row, rows),
+            "\\bottomrule",
+            "\\end{tabular}",
+            "\\end{table}",
+            "",
         ]
-        lines += [_latex_row(map(_escaped, row)) for row in zip(changes["model"], changes["changes"], strict=True)]
-        lines += ["\\bottomrule", "\\end{tabular}"]
-    return "\n".join([*lines, "}"]) + "\n"
+    )
 
 
 def _is_words(heading: str) -> bool:
@@ -379,10 +419,10 @@ def _latex_row(cells: Iterable[str]) -> str:
 
 
 def _latex_heading(name: str) -> str:
-    """Return a heading, that of numbers on lines of some twelve characters."""
+    """Return a heading, that of numbers on lines of some thirteen characters, without what the caption says."""
     if _is_words(name):
         return _escaped(name)
-    lines = "\\\\".join(map(_escaped, textwrap.wrap(name, 12)))
+    lines = "\\\\".join(map(_escaped, textwrap.wrap(name.partition(" (")[0], 13, break_on_hyphens=False)))
     return f"\\shortstack[r]{{{lines}}}"
 
 

@@ -89,7 +89,7 @@ def varying_settings(config: dict) -> dict[str, dict[str, str]]:
     """Return the settings in which the models of a completed config are not all alike: by setting, words by model."""
     models = config["models"]
     return {
-        key: {name: _value_in_words(model[key]) for name, model in models.items()}
+        key: {name: value_in_words(model[key]) for name, model in models.items()}
         for key in config["defaults"]
         if any(model[key] != models[config["baseline"]][key] for model in models.values())
     }
@@ -128,15 +128,16 @@ def defaults_in_words(config: dict) -> str:
 
 def format_settings(settings: dict[str, Any]) -> str:
     """Return settings by name as one line of text: "channels 32-64-64-64; flip none"."""
-    return "; ".join(f"{key} {_value_in_words(value)}" for key, value in settings.items())
+    return "; ".join(f"{key} {value_in_words(value)}" for key, value in settings.items())
 
 
-def _value_in_words(value: Any) -> str:
+def value_in_words(value: Any) -> str:
+    """Return the value of a setting as text."""
     if isinstance(value, list):
-        return "-".join(map(_value_in_words, value))
+        return "-".join(map(value_in_words, value))
     if isinstance(value, dict):
-        name, *arguments = (value["name"], *(f"{key} {_value_in_words(value[key])}" for key in value if key != "name"))
-        return f"{_value_in_words(name)} ({', '.join(arguments)})" if arguments else _value_in_words(name)
+        name, *arguments = (value["name"], *(f"{key} {value_in_words(value[key])}" for key in value if key != "name"))
+        return f"{value_in_words(name)} ({', '.join(arguments)})" if arguments else value_in_words(name)
     if value is None:
         return "–"
     if is_own(value) or isinstance(value, bool):

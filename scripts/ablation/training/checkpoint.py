@@ -27,7 +27,7 @@ class Checkpoint:
     signal's name), so that the training can save its state and end; a second one acts at once.
 
     key: text with everything that decides the result; a state saved with another is not restored.
-    every: epochs between two saved states.
+    every: epochs between two saved states. restored: the progress that `restore` returned last.
 
     Keras's BackupAndRestore isn't used: it belongs to `fit`, keeps no history and no key, and does not
     save the state of a Dropout's random generator.
@@ -38,6 +38,7 @@ class Checkpoint:
         self.key = key
         self.every = every
         self.stop_signal: str | None = None
+        self.restored: dict | None = None
         self._lock = files.exclusive_lock(self.path.with_suffix(".lock"), str(self.path.parent))
 
     def __enter__(self) -> Self:
@@ -77,7 +78,8 @@ class Checkpoint:
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
         logger.info("%s: resuming", self.path)
-        return json.loads(str(progress))
+        self.restored = json.loads(str(progress))
+        return self.restored
 
 
 def checkpoint_path(model_path: str | Path) -> Path:

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import platform
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -30,11 +31,13 @@ def train_run(
     threads: int,
     jobs_per_gpu: int,
     checkpoint_epochs: int,
+    log_to: str = "",
 ) -> None:
     """Train a model with a seed, or resume its training, and write what `plan.TRAINING_FILES` names into `folder`.
 
     name: what progress lines call the model; data: images.npz or zca.npz; made_from: everything that decides the
-    training but the seed, whose key is the name of the folder that `folder` is in.
+    training but the seed, whose key is the name of the folder that `folder` is in. log_to: "tensorboard" writes the
+    curves for it as well.
 
     Raises InputError where the code, the settings or the folder are no longer those that were planned, as
     `devices.start_tensorflow`, `images.read_images`, `images.split` and `loop.train` do; Interrupted as `loop.train`.
@@ -44,7 +47,7 @@ def train_run(
     import keras
     import pandas as pd
 
-    from ablation.training import loop, networks
+    from ablation.training import loop, networks, tensorboard
 
     pixels, labels, train_digest = images.read_images(data, "train")
     keras.utils.set_random_seed(seed)
@@ -60,6 +63,8 @@ def train_run(
     _check_plan(spec, made_from, folder)
     logger.info(f"{title}: {model.count_params():,} parameters, on {device}, {policy} ({reason})")
 
+    board = folder.parents[2] / "tensorboard" / name / f"seed{seed}"  # by name, which TensorBoard shows
+    curves = tensorboard.Curves(board, len(train_data[0])) if log_to == "tensorboard" else None
     loads = []  # of the machine, after each epoch since the training was started or resumed
 
     def log_epoch(epoch: loop.Epoch) -> None:
@@ -69,6 +74,8 @@ def train_run(
         keys += ["penalty"] if epoch.penalty is not None else []
         values = "  ".join(f"{key} {getattr(epoch, key):.4f}" for key in keys)
         logger.info(f"{title}: epoch {epoch.epoch:3d}/{spec.epochs}  {values}  {epoch.seconds:.1f} s  left {left}")
+        if curves:
+            curves.write(asdict(epoch), state.restored)
 
     computed_with = {
         "seed": seed,
