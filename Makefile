@@ -1,5 +1,7 @@
 # make demo   the whole study on the handwritten digits, a few minutes, no network
 # make run    the study of config.yaml on CIFAR-10
+# make plan   what a run of config.yaml would do and take; CONFIG=config/digits.yaml names another config file
+# make status how far it is
 # make new STUDY=../my-study   a folder for a study of your own (docs/own-study.md)
 # make test   the tests, except for these:
 # make test-faults   real kills and faults, and fuzzing
@@ -15,7 +17,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo run new test test-faults test-newest test-slurm lint docs bench gpu lock clean
+.PHONY: demo run plan status new test test-faults test-newest test-slurm lint docs bench gpu lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/snakemake --cores all --configfile config/digits.yaml
@@ -24,6 +26,9 @@ demo: $(VENV)/.installed
 run: $(VENV)/.installed
 	$(BIN)/snakemake --cores 1 --resources gpu=1
 	@echo "The report: $(CURDIR)/results/report/index.html"
+
+plan status: $(VENV)/.installed
+	@$(BIN)/python scripts/status.py $(if $(filter plan,$@),--plan) $(if $(CONFIG),--configfile $(CONFIG))
 
 new:
 	@$(PYTHON) scripts/new_study.py $(if $(STUDY),'$(STUDY)',$(error name the folder: make new STUDY=../my-study))

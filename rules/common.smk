@@ -11,6 +11,7 @@ os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.ge
 from ablation import errors, folder, plan
 from ablation.keys import bears
 from ablation.report.figures import catalogue
+from ablation.report import terminal
 from ablation.report.outputs import TABLE_FILES, Outputs
 from ablation.settings import check, specs
 
@@ -35,6 +36,7 @@ if workflow.is_main_process:
     ALIVE = errors.run(lambda: folder.remove_stale_locks(Path(".snakemake")))
     for line in PLAN.notes(OUTPUTS.runs):
         print(line, file=sys.stderr)
+    terminal.take_over(PLAN, workflow.output_settings, RULE_NAME(""))
 
 
 wildcard_constraints:
@@ -89,12 +91,16 @@ def data_to_train(wildcards):
 def arguments_of_training(wildcards, input):
     """Return arguments of train.py. As a function of `input` they are nothing that Snakemake compares with earlier runs."""
     name = PLAN.models_trained_as[wildcards.key][0]
-    arguments = {
-        "name": name,
-        "data": RESULTS / PLAN.data_path(name),
-        "spec": specs.model_spec(config, name).to_json(),
-        "made-from": json.dumps(PLAN.trainings[name]),
-    } | config["training"] | {"log_to": ",".join(config["training"]["log_to"])}
+    arguments = (
+        {
+            "name": name,
+            "data": RESULTS / PLAN.data_path(name),
+            "spec": specs.model_spec(config, name).to_json(),
+            "made-from": json.dumps(PLAN.trainings[name]),
+        }
+        | config["training"]
+        | {"log_to": ",".join(config["training"]["log_to"])}
+    )
     return [f"--{key.replace('_', '-')}={value}" for key, value in arguments.items()]
 
 

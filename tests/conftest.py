@@ -92,6 +92,9 @@ def modern_config(shipped_config):
     return config
 
 
+SNAKEMAKE_LINES = ["--quiet", "host"]  # its own lines on the terminal, job by job, in place of ours
+
+
 def environment():
     """Return the environment in which `snakemake` and `python` are those of the tests."""
     return os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
@@ -128,11 +131,11 @@ class Checkout:
 
     def start(self, *arguments):
         """Start snakemake in the checkout and return the process, its output a pipe of text."""
-        return self._start([sys.executable, "-m", "snakemake", "--cores", "2", *arguments])
+        return self._start([sys.executable, "-m", "snakemake", *SNAKEMAKE_LINES, "--cores", "2", *arguments])
 
     def snakemake(self, *arguments):
         """Run snakemake in the checkout and return the finished process, its output as text."""
-        server, arguments = forking_snakemake(), ["--cores", "2", *map(str, arguments)]
+        server, arguments = forking_snakemake(), [*SNAKEMAKE_LINES, "--cores", "2", *map(str, arguments)]
         with tempfile.NamedTemporaryFile("r") as output:
             run = (arguments, str(self.path), environment(), output.name)
             print(json.dumps(run), file=server.stdin, flush=True)

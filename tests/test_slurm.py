@@ -214,7 +214,7 @@ def test_ctrl_c_cancels_the_jobs_and_a_second_run_submits_what_is_missing(undist
         with Run(cluster, checkout.path, *targets(*BOTH)) as run:
             late = run.until(lambda: training_of(cluster, checkout, "normalised"))
             late.suspend()  # so that it is at work still when the other is done; scancel wakes it
-            run.until(lambda: "(Rule: evaluate)" in run.said)
+            run.until(lambda: ": test accuracy " in run.said)
             run.process.send_signal(signal.SIGINT)
             run.process.wait(30)
             end = time.monotonic() + 20

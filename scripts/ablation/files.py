@@ -17,13 +17,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import filelock
-import numpy as np
-import numpy.typing as npt
-
 from ablation.errors import InputError
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what takes long to import is imported where it is needed
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
 
 REMEDY = "delete it and run again"  # of a file that the workflow makes
@@ -92,6 +90,8 @@ def exclusive_lock(path: str | Path, what: object) -> Iterator[None]:
     the lock of a process that dies, however it dies. The file stays: removing it would let two waiting processes lock
     two files of the same name. On a filesystem without locks nothing is held, and a warning says so.
     """
+    import filelock
+
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(path, fallback_to_soft=False)
@@ -174,8 +174,10 @@ def _file_status(path: str | Path) -> dict[str, int]:
     }
 
 
-def array_digest(*arrays: np.ndarray) -> str:
+def array_digest(*arrays: "np.ndarray") -> str:
     """Return the SHA-256 of arrays, their shapes and dtypes included, as 64 lowercase hexadecimal digits."""
+    import numpy as np
+
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
@@ -204,8 +206,10 @@ def _record_digest(record: dict[str, Any]) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def write_npz(path: str | Path, **arrays: npt.ArrayLike) -> None:
+def write_npz(path: str | Path, **arrays: "npt.ArrayLike") -> None:
     """Write arrays as an uncompressed npz, completely or not at all."""
+    import numpy as np
+
     with atomic_write(path) as temporary:
         np.savez(temporary, **arrays)  # type: ignore[arg-type]  # no array is named allow_pickle
 
@@ -279,12 +283,14 @@ def read_csv(path: str | Path, *columns: str, **options: Any) -> "pd.DataFrame":
         return frame
 
 
-def read_npz(path: str | Path, *keys: str, remedy: str = REMEDY) -> list[np.ndarray]:
+def read_npz(path: str | Path, *keys: str, remedy: str = REMEDY) -> list["np.ndarray"]:
     """Return the arrays `keys` of an npz file, in that order.
 
     Raises InputError, which ends in `remedy`, for a file that is missing, truncated, not an npz, without one of the
     keys, or with a pickled (object) array.
     """
+    import numpy as np
+
     with reading(path, "npz", remedy), np.load(path, allow_pickle=False) as archive:
         missing = [key for key in keys if key not in archive]
         if missing:

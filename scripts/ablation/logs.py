@@ -1,7 +1,10 @@
 """Progress lines of a program, on the terminal and in a log file."""
 
 import logging
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -30,3 +33,16 @@ def start(path: str | Path | None = None, stream: IO[str] | None = None) -> None
     logger.handlers = handlers
     for handler in handlers:
         handler.setFormatter(_Formatter())
+
+
+@contextmanager
+def without_chatter() -> Iterator[None]:
+    """Keep from the terminal what TensorFlow's C++ says when it starts: of the CPU, and of GPUs that are not used."""
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

@@ -198,7 +198,7 @@ def _family(name: str, pairs: list[tuple[str, str]], scores: Mapping[str, SeedSc
     if seeds < seeds_needed(len(pairs)):
         return table.assign(verdict=TOO_FEW, population_verdict=TOO_FEW)
     deviation = np.sqrt((a.var(axis=1, ddof=1) + b.var(axis=1, ddof=1)) / 2)
-    return table.assign(min_detectable_effect=_effect(seeds, len(pairs)) * deviation)
+    return table.assign(min_detectable_effect=detectable_effect(seeds, len(pairs)) * deviation)
 
 
 def welch_interval(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
@@ -298,7 +298,7 @@ def _compare(model: SeedScores, reference: SeedScores) -> dict[str, float]:
 
 
 @cache
-def _effect(seeds: int, tests: int) -> float:
+def detectable_effect(seeds: int, tests: int) -> float:
     """Return the difference, in standard deviations over seeds, that a t test at ALPHA / tests finds with POWER."""
     df, scale = 2 * seeds - 2, (2 / seeds) ** 0.5
     critical = stats.t.isf(ALPHA / tests / 2, df)

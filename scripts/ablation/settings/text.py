@@ -76,6 +76,48 @@ def read_places(config_files: Iterable[str | Path], arguments: Iterable[str]) ->
     return places
 
 
+def read_config(config_files: Iterable[str | Path], arguments: Iterable[str], schema: dict) -> tuple[dict, Places]:
+    """Return the config that Snakemake makes of files and of what `--config` gives, `as_written`, and its places.
+
+    Arguments are as of `read_places`. Raises InputError as that does, and for a file that is missing.
+    """
+    config_files, arguments = list(config_files), list(arguments)
+    config: dict[str, Any] = {}
+    places = read_places(config_files, arguments)
+    for number, file in enumerate(map(Path, config_files)):
+        if file.exists():
+            _merge(config, _values(file))
+        elif number or len(config_files) == 1:  # other files may stand in for the workflow's own
+            raise InputError(f"{file}: no such file; go to the folder of a study, or name its config file")
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if not equals:
+            raise InputError(f"--config {argument}: expected KEY=VALUE")
+        try:
+            _merge(config, {key: yaml.safe_load(value)})
+        except yaml.YAMLError:
+            config[key] = value
+    return as_written(config, places, schema), places
+
+
+def _values(file: Path) -> dict:
+    """Return what is in a file that `read_places` has read."""
+    text = file.read_text(encoding="utf-8")
+    try:
+        return json.loads(text)
+    except ValueError:
+        return yaml.load(text, _Loader) or {}
+
+
+def _merge(config: dict, other: dict) -> None:
+    """Change a config by another one: mappings entry by entry, everything else as a whole."""
+    for key, value in other.items():
+        if isinstance(value, dict) and isinstance(config.get(key), dict):
+            _merge(config[key], value)
+        else:
+            config[key] = value
+
+
 def as_written(config: dict, places: Places, schema: dict) -> dict:
     """Return a config with its models in the order of the files, and with the text of what is text in the schema."""
     config = _with_text(config, (), places, schema, schema["$defs"])

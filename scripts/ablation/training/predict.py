@@ -13,7 +13,7 @@ from typing import IO
 
 import numpy as np
 
-from ablation import files
+from ablation import files, logs
 from ablation.data import images, pictures, whitening
 from ablation.errors import InputError
 from ablation.keys import code_of, key_of
@@ -64,7 +64,7 @@ def predict_pictures(
     `load_run` does or where runs have other classes or sizes of images than the first one.
     """
     paths = list_pictures(given)
-    with _without_chatter():
+    with logs.without_chatter():
         devices.start_tensorflow("cpu", threads)
     if again := next((folder for number, folder in enumerate(folders) if folder in folders[:number]), None):
         raise InputError(f"{again}: is given twice")
@@ -206,19 +206,6 @@ def _check_alike(runs: list[Run]) -> None:
             if value != expected:
                 shown = [", ".join(map(str, values)) for values in (value, expected)]
                 raise InputError(f"{run.folder}: has {what} {shown[0]}, but {first.folder} has {shown[1]}")
-
-
-@contextmanager
-def _without_chatter() -> Iterator[None]:
-    """Keep from the terminal what TensorFlow's C++ says when it starts: of the CPU, and of GPUs that are not used."""
-    kept = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 @contextmanager

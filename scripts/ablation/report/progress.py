@@ -1,0 +1,169 @@
+"""How far a study is, from its files alone: what is finished, what runs, and how long the rest will take."""
+
+import json
+import os
+import platform
+import re
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ablation import files
+from ablation.errors import InputError
+from ablation.keys import run_digests
+from ablation.plan import Plan
+
+PACES = Path(".snakemake/pace.json")  # what `make plan` timed: seconds of an epoch and bytes of a model, by key
+SILENCE = 3600  # seconds without a saved state after which a process on another machine counts as dead
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training, which models may share.
+
+    state: "finished", "running", "stopped" (and resumes from its saved state) or "missing". done: of its epochs, those
+    that are finished or saved; seconds: their wall time, 0 if it is not known.
+    """
+
+    epochs: int
+    state: str
+    done: int = 0
+    seconds: float = 0.0
+
+
+class Progress:
+    """The state of a study at the time this is made.
+
+    runs: as `keys.run_digests`. trainings: by key and seed. pace: seconds of an epoch by key, from trainings with that
+    key; else as timed before; else the mean of the other keys, or 1 where nothing is known and `measured` is False.
+    """
+
+    def __init__(self, plan: Plan, paces: Path = PACES) -> None:
+        self.plan = plan
+        self.runs = run_digests(plan.study, plan.results)
+        self.trainings = {
+            (key, seed): self._training(key, seed) for key in plan.models_trained_as for seed in plan.config["seeds"]
+        }
+        self.timed: dict[str, dict] = {}
+        with suppress(InputError):
+            self.timed = files.read_json(paces)
+        known = {key: pace for key in plan.models_trained_as if (pace := self._known_pace(key))}
+        self.measured = bool(known)
+        mean = sum(known.values()) / len(known) if known else 1.0
+        self.pace = {key: known.get(key, mean) for key in plan.models_trained_as}
+        self.unknown = [key for key in plan.models_trained_as if key not in known]
+
+    def _training(self, key: str, seed: int) -> Training:
+        models = self.plan.models_trained_as[key]
+        epochs = self.plan.config["models"][models[0]]["epochs"]
+        folder = self.plan.results / self.plan.training_path(models[0], seed)
+        if self.plan.is_trained(key, seed) or all(self.runs[model][str(seed)] for model in models):
+            # Of a finished run, files that nothing needs any more may be gone.
+            records = [folder, *(self.plan.results / f"runs/{model}/seed{seed}" for model in models)]
+            return Training(epochs, "finished", epochs, next(map(_recorded_seconds, filter(_has_record, records)), 0.0))
+        saved = _saved_epochs(folder / "checkpoint.npz")
+        state = "running" if _is_running(folder) else "missing" if saved is None else "stopped"
+        return Training(epochs, state, len(saved or []), sum(saved or []))
+
+    def _known_pace(self, key: str) -> float | None:
+        measured = [of for of in self._seeds_of(key) if of.seconds]
+        if measured:
+            return sum(of.seconds for of in measured) / sum(of.done for of in measured)
+        return self.timed.get(key, {}).get("seconds")
+
+    def _seeds_of(self, key: str) -> Iterator[Training]:
+        return (training for (its_key, _), training in self.trainings.items() if its_key == key)
+
+    def model_bytes(self, key: str) -> int:
+        """Return the size of the model of a key, of one that is there or as it was timed; 0 if it is not known."""
+        models = (self.plan.results / f"trainings/{key}").glob("seed*/model.keras")
+        return next((path.stat().st_size for path in models), self.timed.get(key, {}).get("bytes", 0))
+
+    def of(self, model: str, seed: int) -> Training:
+        """Return the training of a model with a seed."""
+        return self.trainings[self.plan.training_keys[model], seed]
+
+    def left(self, key: str, seed: int) -> float:
+        """Return the seconds that a training still needs: its epochs left times the pace of its key."""
+        training = self.trainings[key, seed]
+        return (training.epochs - training.done) * self.pace[key]
+
+    @cached_property
+    def share(self) -> float:
+        """The fraction of the training that is done, by work: sums over trainings of epochs times pace."""
+        done = sum(training.done * self.pace[key] for (key, _), training in self.trainings.items())
+        return done / sum(training.epochs * self.pace[key] for (key, _), training in self.trainings.items())
+
+    def seconds_left(self, at_once: int) -> float:
+        """Return the seconds until all is trained, so many trainings at once; no less than the longest one needs."""
+        left = [self.left(*which) for which in self.trainings]
+        return max(sum(left) / at_once, *left, 0.0)
+
+    def count(self, state: str) -> int:
+        """Return the number of trainings in a state."""
+        return sum(training.state == state for training in self.trainings.values())
+
+    def sentence(self, at_once: int) -> str:
+        """Return how much is done, and the time left with so many trainings at once."""
+        finished, total = self.count("finished"), len(self.trainings)
+        if finished == total:
+            return f"100% of the training done ({total} of {total})"
+        time_left = f"; about {duration(self.seconds_left(at_once))} left" if self.measured else ""
+        percent = min(int(100 * self.share), 99)
+        return f"{percent}% of the training done ({finished} of {total}){time_left}"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds in words, two units at most: "12 s", "4 min", "2 h 5 min", "3 days 4 h"."""
+    minutes, hours = round(seconds / 60), round(seconds / 3600)
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 24 * 60:
+        return f"{minutes // 60} h {minutes % 60} min".removesuffix(" 0 min")
+    return f"{hours // 24} day{'s' * (hours >= 48)} {hours % 24} h".removesuffix(" 0 h")
+
+
+def recorded_accuracy(folder: Path, report_on: str) -> float | None:
+    """Return the accuracy in the metrics.json of a run's folder, a fraction; None without."""
+    with suppress(InputError):
+        return files.read_json(folder / "metrics.json").get(f"{report_on}_accuracy")
+    return None
+
+
+def _has_record(folder: Path) -> bool:
+    return (folder / "training.json").exists()
+
+
+def _recorded_seconds(folder: Path) -> float:
+    with suppress(InputError):
+        return files.read_json(folder / "training.json", seconds=float)["seconds"]
+    return 0.0
+
+
+def _saved_epochs(checkpoint: Path) -> list[float] | None:
+    """Return the seconds of each finished epoch in a saved state; None without one."""
+    if not checkpoint.exists():
+        return None
+    with suppress(InputError, ValueError, KeyError, TypeError):
+        (progress,) = files.read_npz(checkpoint, "progress")
+        return [row["seconds"] for row in json.loads(str(progress))["history"]]
+    return None
+
+
+def _is_running(folder: Path) -> bool:
+    """Tell whether a process trains in a folder: the one that its lock file names. The lock itself is not touched."""
+    lock = folder / "checkpoint.lock"
+    with suppress(OSError):
+        holder = re.match(r"process (\d+) on (.*)\n", lock.read_text())
+        if holder and holder[2] == platform.node():
+            with suppress(PermissionError):  # another user's
+                os.kill(int(holder[1]), 0)
+            return True
+        written = [path.stat().st_mtime for path in (lock, folder / "checkpoint.npz") if path.exists()]
+        return holder is not None and time.time() - max(written) < SILENCE
+    return False

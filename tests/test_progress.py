@@ -1,0 +1,263 @@
+"""What `make status` and `make plan` say, of studies whose files are made up."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+from snakemake.utils import update_config
+
+from ablation import files
+from ablation.plan import TRAINING_FILES, Plan
+from ablation.report import progress, statistics, status
+from ablation.settings import check, text
+from conftest import ROOT
+
+CONFIG = {
+    "title": "Two networks",
+    "dataset": {"name": "digits"},
+    "training": {"device": "cpu"},
+    "seeds": [1, 2, 3],
+    "defaults": {"input": "raw", "epochs": 10},
+    "models": {
+        "small": {},
+        "large": {"channels": [64, 64, 64, 64], "epochs": 20},
+        "small_tta": {"test_time_augmentation": "flip"},  # trains as small does
+    },
+}
+MODELS = list(CONFIG["models"])
+HERE = f"process {os.getpid()} on {platform.node()}\n"
+
+
+class Made:
+    """A study below a folder whose trainings and runs are files with no more in them than a status reads."""
+
+    def __init__(self, folder, schema, **config):
+        config = check.validate_and_fill(CONFIG | config, schema)
+        self.plan = Plan(config, schema, folder / "results", folder / "digests.json")
+        self.paces = folder / "pace.json"
+
+    def folder(self, model, seed):
+        return self.plan.results / self.plan.training_path(model, seed)
+
+    def train(self, model, seed, seconds):
+        for name in TRAINING_FILES:
+            files.write_text(self.folder(model, seed) / name, "")
+        record = {"seconds": float(seconds), "weights_digest": f"{model} {seed}"}
+        files.write_record(self.folder(model, seed) / "training.json", record)
+
+    def evaluate(self, model, seed, accuracy, key=None):
+        run = self.plan.results / f"runs/{model}/seed{seed}"
+        for name in ("history.csv", "predictions.npz"):
+            files.write_text(run / name, "")
+        key = key or self.plan.study["evaluations"][model][str(seed)]
+        trained_as = self.plan.models_trained_as[self.plan.training_keys[model]][0]
+        record = {"key": key, "weights_digest": f"{trained_as} {seed}", "test_accuracy": accuracy}
+        files.write_record(run / "metrics.json", record)
+
+    def save(self, model, seed, epochs, lock=""):
+        history = [{"seconds": 2.0}] * epochs
+        files.write_npz(self.folder(model, seed) / "checkpoint.npz", progress=json.dumps({"history": history}))
+        files.write_text(self.folder(model, seed) / "checkpoint.lock", lock)
+
+    def progress(self):
+        return progress.Progress(self.plan, self.paces)
+
+    def cells(self):
+        """Return the grid as texts by model."""
+        lines = status.status(self.plan)
+        return {line.split()[0]: line.split()[1:] for line in lines if line.split()[:1] and line.split()[0] in MODELS}
+
+
+@pytest.fixture
+def made(tmp_path, schema):
+    return Made(tmp_path, schema)
+
+
+def test_the_grid_says_what_each_run_is(made):
+    made.train("small", 1, 20)
+    made.evaluate("small", 1, 0.81234)
+    made.evaluate("large", 1, 0.9, key="0" * 16)
+    made.save("large", 2, 5, lock=HERE)
+    made.save("large", 3, 7)
+    assert made.cells() == {
+        "small": ["81.2%", "missing", "missing"],
+        "large": ["(90.0%)", "5/20", "30", "s", "stopped", "7/20"],
+        "small_tta": ["trained", "missing", "missing"],
+    }
+    lines = status.status(made.plan)
+    assert max(map(len, lines)) <= 80
+    assert "(in parentheses: of other settings, data or code; a run makes it again)" in lines
+    assert "stopped: the next run resumes from the last saved state" in lines
+
+
+def test_work_is_epochs_times_their_pace(made):
+    """An epoch of `large` takes four times as long as one of `small`, of which there are half as many."""
+    made.train("small", 1, 10 * 0.5)
+    made.save("large", 1, 10)
+    now = made.progress()
+    assert len(now.trainings) == 6  # small_tta has none of its own
+    assert now.share == pytest.approx((10 * 0.5 + 10 * 2) / (3 * 10 * 0.5 + 3 * 20 * 2))
+    assert now.seconds_left(1) == pytest.approx(2 * 5 + 20 + 2 * 40)
+    assert now.seconds_left(2) == pytest.approx(55)
+    assert now.seconds_left(100) == pytest.approx(40)  # the longest one
+    assert now.sentence(2) == "18% of the training done (1 of 6); about 55 s left"
+
+
+def test_a_pace_that_nothing_tells_is_the_mean_of_the_others(made):
+    assert made.progress().sentence(1) == "0% of the training done (0 of 6)"
+    key = made.plan.training_keys["large"]
+    files.write_json(made.paces, {key: {"seconds": 3.0, "bytes": 10}})
+    now = made.progress()
+    assert now.pace == dict.fromkeys(made.plan.models_trained_as, 3.0)
+    assert now.unknown == [made.plan.training_keys["small"]]
+    made.train("large", 1, 20 * 5)  # what was measured counts more than what was timed
+    assert made.progress().pace[key] == 5.0
+
+
+def test_a_finished_run_whose_training_was_deleted_is_finished(made):
+    for model in ("small", "small_tta"):
+        made.evaluate(model, 1, 0.5)
+    assert made.progress().of("small", 1).state == "finished"
+    (made.plan.results / "runs/small/seed1/predictions.npz").unlink()
+    assert made.progress().of("small", 1).state == "missing"
+
+
+@pytest.mark.parametrize(
+    ("lock", "age", "state"),
+    [
+        (HERE, 0, "running"),
+        (HERE, 10 * progress.SILENCE, "running"),  # an epoch may take a day
+        ("", 0, "stopped"),
+        (f"process {2**22 + 1} on {platform.node()}\n", 0, "stopped"),  # killed
+        ("process 5 on node17\n", 0, "running"),
+        ("process 5 on node17\n", 2 * progress.SILENCE, "stopped"),
+    ],
+)
+def test_who_runs(made, lock, age, state):
+    made.save("large", 2, 3, lock)
+    for path in made.folder("large", 2).iterdir():
+        os.utime(path, (time.time() - age,) * 2)
+    assert made.progress().of("large", 2).state == state
+    assert made.progress().of("large", 2).done == 3
+
+
+def test_a_state_in_the_first_epoch_resumes_and_one_cut_short_does_not(made):
+    made.save("large", 1, 0)
+    assert made.progress().of("large", 1).state == "stopped"
+    files.write_text(made.folder("large", 2) / "checkpoint.npz", "PK")
+    assert made.progress().of("large", 2).state == "missing"
+
+
+def test_many_seeds_and_long_names_stay_in_80_columns(tmp_path, schema):
+    names = [f"{'x' * 60}{number}" for number in range(3)]
+    many = Made(tmp_path, schema, seeds=list(range(1, 31)), models={name: {} for name in names})
+    lines = status.status(many.plan)
+    assert max(map(len, lines)) <= 80
+    assert sum(line.startswith("seed ") for line in lines) > 1
+    assert [number for line in lines if line.startswith("seed ") for number in line.split()[1:]] == [
+        str(seed) for seed in range(1, 31)
+    ]
+
+
+def test_a_training_of_other_settings_is_said(made):
+    files.write_json(made.plan.results / "trainings/0123456789abcdef/seed1/training.json", {})
+    made.train("small", 1, 1)
+    assert "Besides, 1 training of other settings: snakemake --cores 1 unused" in status.status(made.plan)
+
+
+def test_the_forecast(made):
+    made.train("small", 1, 10)
+    made.evaluate("small", 1, 0.5)
+    files.write_json(made.paces, {made.plan.training_keys["large"]: {"seconds": 60.0, "bytes": 2e6}})
+    lines = status.forecast(made.plan, status.images_of(made.plan), made.paces)
+    assert lines[0] == "Two networks: 3 models, 3 seeds"
+    assert lines[1].startswith("To do: 5 trainings, 8 evaluations, ")
+    assert [line.split() for line in lines[3:6]] == [
+        ["model", "epochs", "an", "epoch", "to", "do", "all"],
+        ["small", "(and", "1", "more)", "10", "1", "s", "2", "20", "s"],
+        ["large", "20", "1", "min", "3", "1", "h"],
+    ]
+    assert "about 1 h" in lines[7]
+    fewest = statistics.seeds_needed(2)
+    (row,) = [line.split() for line in lines if line.startswith("with the baseline")]
+    assert row[3:] == [
+        "2",
+        str(fewest),
+        f"{statistics.detectable_effect(fewest, 2):.1f}",
+        "sd",
+        "with",
+        str(fewest),
+        "seeds",
+    ]
+    assert max(map(len, lines)) <= 80
+
+
+def test_the_images_of_the_digits_are_those_of_the_data_set():
+    from ablation.data.datasets import read_dataset
+
+    read, images = read_dataset("digits", None, 0), status.OFFICIAL["digits"]
+    assert (len(read.x_train), len(read.x_test), read.x_train.shape[1:]) == (images.train, images.test, images.shape)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.2, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min"),
+        (3569, "59 min"),
+        (3580, "1 h"),
+        (7500, "2 h 5 min"),
+        (86_340, "23 h 59 min"),
+        (86_399, "1 day"),
+        (180_000, "2 days 2 h"),
+    ],
+)
+def test_durations_in_words(seconds, words):
+    assert progress.duration(seconds) == words
+
+
+def test_the_config_is_snakemakes(tmp_path, monkeypatch, schema):
+    """Files in their order, then --config; texts as they are written."""
+    monkeypatch.chdir(tmp_path)
+    names = [ROOT / "config.yaml", ROOT / "config/digits.yaml", tmp_path / "own.json"]
+    names[2].write_text('{"title": "x", "limits": {"epochs": 3}}')
+    config, _ = text.read_config(names, ["title=2026", "limits={train_images: 500}", "report_on=validation"], schema)
+    expected = {}
+    for name in names:
+        update_config(expected, yaml.safe_load(name.read_text()))
+    update_config(expected, {"title": "2026", "limits": {"train_images": 500}, "report_on": "validation"})
+    assert config == expected
+    with pytest.raises(files.InputError, match=r"nowhere.yaml: no such file"):
+        text.read_config([names[0], "nowhere.yaml"], [], schema)
+
+
+def program(*arguments, cwd, code=None):
+    command = [sys.executable, *(["-c", code] if code else [ROOT / "scripts/status.py"]), *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+
+
+def test_a_wrong_config_is_one_line(tmp_path):
+    (tmp_path / "config.yaml").write_text("models:\n  a: {epoch: 3}\n")
+    done = program(cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        "config error: config.yaml, line 2: models.a.epoch: unknown key; did you mean 'epochs'?"
+    )
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_status_imports_nothing_slow_and_writes_nothing(tmp_path):
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+    code = f"import runpy, sys; sys.path.insert(0, {str(ROOT / 'scripts')!r}); sys.argv = ['status.py']\n"
+    code += f"runpy.run_path({str(ROOT / 'scripts/status.py')!r}, run_name='__main__'); print(*sys.modules)"
+    done = program(cwd=tmp_path, code=code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Two networks: 3 models, 3 seeds\n")
+    assert not {"numpy", "pandas", "tensorflow", "snakemake"} & set(done.stdout.split())
+    assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
