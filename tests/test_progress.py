@@ -137,6 +137,7 @@ def test_a_finished_run_whose_training_was_deleted_is_finished(made):
         ("process 5 on node17\n", 0, "running"),
         ("process 5 on node17\n", 2 * progress.SILENCE, "stopped"),
     ],
+    ids=["here", "here, a long epoch", "nobody", "killed here", "elsewhere", "elsewhere, silent"],
 )
 def test_who_runs(made, lock, age, state):
     made.save("large", 2, 3, lock)
