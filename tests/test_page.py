@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from ablation.report import figures, page
+from ablation.report.outputs import TABLE_FILES
 from conftest import ROOT
 from test_table import ACCURACIES, a_study
 
@@ -93,6 +94,7 @@ def test_cells_of_the_table_by_hand():
     assert headings == [
         "model",
         "test accuracy, %",
+        "training accuracy, last epoch, %",
         "validation accuracy, last epoch, %",
         "95% interval, new images, %",
         "minus baseline, points",
@@ -105,15 +107,17 @@ def test_cells_of_the_table_by_hand():
         "epochs",
         "training time at the pace of the fastest epoch",
     ]
-    assert [rows[model][1] for model in "abc"] == ["70.00", "80.00", "–"]
+    assert [rows[model][1] for model in "abc"] == ["90.00 gap +18.00", "85.00 gap +3.00", "70.00 gap −1.80"]
+    assert [rows[model][2] for model in "abc"] == ["70.00", "80.00", "–"]
     *_, loss, published, difference, parameters, epochs, time = rows["a"]
     assert rows["a"][0] == "72.00 ± 1.58"
-    assert rows["a"][3:6] == ["baseline", "", ""]
+    assert rows["a"][4:7] == ["baseline", "", ""]
     assert (loss, published, difference) == ("0.2800", "75.00 loss 0.5000", "−3.00")
     assert (parameters, epochs, time) == ("10,000", "2", "0:01:00")
-    assert rows["b"][3].startswith("+10.00 +")
-    assert rows["b"][4:6] == ["better", "better"]
-    assert rows["b"][7:9] == ["–", "–"]
+    assert rows["b"][4].startswith("+10.00 +")
+    assert rows["b"][5:7] == ["better", "better"]
+    assert rows["b"][8:10] == ["–", "–"]
+    assert rows["b"][-2] == "3 still improving"
     assert rows_of(render(seeds=1))[1]["a"][0] == "70.00"
 
 
@@ -142,7 +146,7 @@ def test_a_warning_is_at_the_top():
 
 def test_it_fetches_nothing():
     html = render()
-    assert not re.search(r'(src|href)="(?!data:|#)', html)
+    assert re.findall(r'(?:src|href)="(?!data:|#)([^"]*)"', html) == list(TABLE_FILES)  # links, next to the page
     assert "@import" not in html
     assert not re.search(r"url\(", html)
 
@@ -158,8 +162,8 @@ def test_test_time_augmentation_is_shown_with_the_accuracy_without_it():
     assert "ithout test-time augmentation" not in render()
     html = render(averaged=["b"])
     headings, rows = rows_of(html)
-    assert headings[3] == "without test-time augmentation, %"
-    assert {model: cells[2] for model, cells in rows.items()} == {"b": "81.00", "a": "72.00", "c": "71.80"}
+    assert headings[4] == "without test-time augmentation, %"
+    assert {model: cells[3] for model, cells in rows.items()} == {"b": "81.00", "a": "72.00", "c": "71.80"}
     assert "several views of it\n(flip)" in html
 
 
@@ -207,6 +211,45 @@ def test_a_summary_with_seeds_enough():
     less = r"A true difference from the baseline of less than \d\.\d to \d\.\d points, .* is found with less than 80%"
     assert re.match(less, rest[2])
     assert rest[3] == "b is better than every other model on these images, of 3 comparisons."
+
+
+def steps(accuracies, seeds=5, limited=False, **changes):
+    _, comparisons, table = a_study(accuracies, range(1, seeds + 1), **changes)
+    return page.next_steps(table, comparisons, limited)
+
+
+LONGER = (
+    "Train longer (`epochs`): the validation accuracy of b was still rising, by more than a point over the last fifth"
+    " of the epochs."
+)
+
+
+def test_the_next_steps_are_those_that_would_say_more():
+    assert steps(ACCURACIES) == [
+        LONGER,
+        "Add seeds to find smaller differences: four times as many find differences half as large.",
+    ]
+    few = "Add 3 more seeds to `seeds`: 5 are the fewest that can show a difference here."
+    assert steps(ACCURACIES, 2, limited=True) == [
+        "Remove `limits` from the config: this study was cut short.",
+        LONGER,
+        few,
+    ]
+    assert steps({"a": ACCURACIES["a"]}) == []
+    assert steps({"a": ACCURACIES["a"]}, report_on="validation")[0].startswith("Once you have chosen a model, set")
+    assert "Find out why c learned nothing" in steps(ACCURACIES | {"c": NEAR_CHANCE["c"]})[0]
+    html = render()
+    assert "<li>Train longer (<code>epochs</code>): the" in html
+    assert "What would let it say more" not in render({"a": ACCURACIES["a"]})
+
+
+def test_it_begins_in_words_that_need_no_statistics():
+    html = render()
+    words = (
+        "3 networks were trained to tell classes of images apart, each 5 times, from different random starts (seeds)"
+    )
+    assert html.index(words) < html.index("The highest accuracy")
+    assert "One network was trained to tell classes of images apart, once, and" in render({"a": ACCURACIES["a"]}, 1)
 
 
 def test_a_summary_of_ranks():
@@ -283,6 +326,7 @@ def test_a_family_has_a_heading_words_a_figure_and_its_comparisons():
     assert "Without a row: channels can&#39;t be put back by itself: it isn&#39;t." in section
     assert 'alt="Differences of accuracy without each ingredient of parts' in section
     assert "The 2 comparisons with b" in section
+    assert "The comparison with b" in html
     assert section.count('<tr id="of-parts-') == 2
     rates = html[html.index('<h3 id="family-rates">') : html.index('<h2 id="settings">')]
     assert 'alt="Test accuracy over the settings of the grid rates"' in rates
@@ -297,7 +341,11 @@ def test_a_report_on_validation_images_says_so_everywhere():
     assert "no test image was read" in html
     assert "Validation accuracy. A point is a seed" in html
     headings, _ = rows_of(html)
-    assert headings[1:3] == ["validation accuracy, %", "95% interval, new images, %"]
+    assert headings[1:4] == [
+        "validation accuracy, %",
+        "training accuracy, last epoch, %",
+        "95% interval, new images, %",
+    ]
     assert "of 100 validation images (mean of 5 seeds" in html
     assert "2 on validation images,\nnone on test images" in html
     assert "are among\nthose that it is fitted on (their pixels, not their labels)" in html
@@ -323,7 +371,7 @@ def test_one_model_alone_is_compared_with_nothing():
 def test_what_is_too_wide_to_tell_anything_is_said_in_words():
     html = render({"a": [0.1, 0.9], "b": [0.5, 0.51]}, seeds=2)
     _, rows = rows_of(html)
-    assert "too wide to tell" in rows["a"][2] and "too wide to tell" in rows["b"][3]
+    assert "too wide to tell" in rows["a"][3] and "too wide to tell" in rows["b"][4]
     assert "100.00%" not in html and "to +100" not in html
     (found,) = [line for line in sentences({"a": [0.7] * 5, "b": [0.8] * 5}) if "missed" in line]
     assert found == "The seeds of each model agree to 0.1 points: what size of difference is missed is not known."

@@ -364,8 +364,13 @@ def test_metrics_of_something_else_are_refused(checkout):
 OTHER = "is of other settings, data or code than the study; run snakemake again"
 
 
+OUTPUTS_OF_COMPARE = [
+    *("accuracy", "comparisons", "confusion", "classes", "mistakes", "predictions", "markdown", "latex")
+]
+
+
 def tables(checkout):
-    return [f"--{name}={checkout.path / name}" for name in ("accuracy", "comparisons", "mistakes", "markdown", "latex")]
+    return [f"--{name}={checkout.path / name}" for name in OUTPUTS_OF_COMPARE]
 
 
 def test_code_edited_while_a_training_runs(checkout):

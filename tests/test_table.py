@@ -25,8 +25,9 @@ MODELS = {
         "published_loss": 0.5,
         "published_accuracy": 0.75,
         "val_accuracy": 0.7,
+        "train_accuracy": 0.9,
+        "still_improving": False,
         "training_seconds": 60.0,
-        "balanced_accuracy": 0.7,
     },
     "b": {
         "differs": "decay 0",
@@ -34,8 +35,9 @@ MODELS = {
         "published_loss": None,
         "published_accuracy": None,
         "val_accuracy": 0.8,
+        "train_accuracy": 0.85,
+        "still_improving": True,
         "training_seconds": 60.0,
-        "balanced_accuracy": 0.7,
     },
     "c": {
         "differs": "batch_normalization before relu",
@@ -43,8 +45,9 @@ MODELS = {
         "published_loss": None,
         "published_accuracy": None,
         "val_accuracy": np.nan,
+        "train_accuracy": 0.7,
+        "still_improving": None,
         "training_seconds": 60.0,
-        "balanced_accuracy": 0.7,
     },
 }
 
@@ -74,7 +77,10 @@ def a_study(
     weak = statistics.at_chance(scores, chance)
     comparisons = statistics.comparisons(scores, next(iter(scores)), families, weak, same_as)
     none = {} if published else {"published_loss": None, "published_accuracy": None}
-    models = {model: MODELS[(same_as or {}).get(model, model)] | none for model in accuracies}
+    models = {
+        model: MODELS[(same_as or {}).get(model, model)] | none | {"balanced_accuracy": np.mean(of_model[: len(seeds)])}
+        for model, of_model in accuracies.items()
+    }
     return (
         metrics,
         comparisons,
@@ -96,6 +102,27 @@ def test_means_over_seeds_best_first():
     assert rows.loc["b", "training_seconds"] == 60
     assert rows.loc["b", "seeds"] == 5
     assert np.isnan(rows.loc["b", "published_difference"])
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "improving"),
+    [
+        ([0.5] * 8 + [0.6, 0.62], True),  # fifths are two epochs
+        ([0.6] * 8 + [0.609, 0.609], False),
+        ([0.6] * 8 + [0.612, 0.611], True),
+        ([0.1, 0.9] * 5, False),
+        ([0.1] * 4 + [0.9] * 5, None),
+        ([0.1] * 8 + [np.nan, 0.9], None),
+    ],
+)
+def test_what_still_improves_has_not_converged(accuracies, improving):
+    assert table._is_improving(np.array(accuracies)) is improving
+
+
+def test_balanced_accuracy_is_shown_where_it_is_another():
+    result = a_study(ACCURACIES)[2]
+    assert "unbalanced classes" not in table.features(result)
+    assert "unbalanced classes" in table.features(result.assign(balanced_accuracy=0.6))
 
 
 def test_verdicts_against_the_baseline_which_has_none():
@@ -244,9 +271,15 @@ def test_latex_compiles_in_a_paper_and_fits_its_page(tmp_path, options):
 
 def test_the_time_of_a_training_is_that_of_its_fastest_epoch():
     histories = [
-        pd.DataFrame({"val_accuracy": [0.1, 0.2, 0.3], "seconds": seconds}) for seconds in ([9, 2, 5], [4, 4, 3])
+        pd.DataFrame({"accuracy": [0.2, 0.3, last], "val_accuracy": [0.1, 0.2, 0.3], "seconds": seconds})
+        for last, seconds in ((0.4, [9, 2, 5]), (0.6, [4, 4, 3]))
     ]
-    assert table._of_histories(histories) == {"val_accuracy": pytest.approx(0.3), "training_seconds": 6}
+    assert table._of_histories(histories) == {
+        "train_accuracy": pytest.approx(0.5),
+        "val_accuracy": pytest.approx(0.3),
+        "still_improving": None,
+        "training_seconds": 6,
+    }
 
 
 def test_a_second_name_of_a_model_is_compared_once():

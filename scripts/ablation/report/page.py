@@ -8,6 +8,7 @@ import pandas as pd
 
 from ablation.report import statistics
 from ablation.report.figures import MANY, catalogue
+from ablation.report.outputs import TABLE_FILES
 from ablation.report.study import Study
 from ablation.report.table import COLUMNS, duration, features, interval, percent, points, records
 from ablation.report.wording import AT_CHANCE, BETTER, SAME, TOO_FEW, TOO_WIDE, WORSE, on_images
@@ -47,7 +48,10 @@ def render(template: str, study: Study, figures: dict[str, bytes], key: str) -> 
         loads=_load_sentence(metrics),
         study=study.facts,
         seeds=sorted(study.seeds),
+        introduction=introduction(table, images[study.report_on][0]),
         summary=summary(table, comparisons, study.baseline, images[study.report_on][0]),
+        next_steps=next_steps(table, comparisons, bool(study.facts["limits"])),
+        table_files=TABLE_FILES,
         chance=table["chance_level"].iloc[0],
         looks=looks,
         warnings=study.warnings,
@@ -73,6 +77,49 @@ def render(template: str, study: Study, figures: dict[str, bytes], key: str) -> 
         seconds=per_run.drop_duplicates("weights_digest")["seconds"].sum(),  # models that train alike share a training
         versions=sorted({f"{name} {version}" for run in metrics for name, version in run["versions"].items()}),
     )
+
+
+def introduction(table: pd.DataFrame, images: int) -> str:
+    """Return what was done, for a reader who knows nothing of it.
+
+    table: DataFrame of table.COLUMNS; images: how many it reports on.
+    """
+    n, seeds, chance = len(table), int(table["seeds"].iloc[0]), percent(table["chance_level"].iloc[0])
+    networks = f"{n} networks were" if n > 1 else "One network was"
+    times = f"{'each ' * (n > 1)}{seeds} times, from different random starts (seeds)" if seeds > 1 else "once"
+    return (
+        f"{networks} trained to tell classes of images apart, {times}, and then tested on {images:,}"
+        f" {table['images'].iloc[0]} images that they had not been trained on. Accuracy is the fraction of these that a"
+        f" network classifies correctly; always answering the most frequent class would reach {chance}%."
+    )
+
+
+def next_steps(table: pd.DataFrame, comparisons: pd.DataFrame, limited: bool) -> list[str]:
+    """Return what would let the study say more, as a list of sentences.
+
+    Arguments are as of `summary`; limited: whether the study was cut short.
+    """
+    steps = ["Remove `limits` from the config: this study was cut short."] if limited else []
+    if table["at_chance"].any():
+        models = _listed(table.loc[table["at_chance"], "model"])
+        steps.append(f"Find out why {models} learned nothing that these images show: curves, `learning_rate`, labels.")
+    improving = table.loc[table["still_improving"].eq(True), "model"]
+    if len(improving):
+        steps.append(
+            f"Train longer (`epochs`): the validation accuracy of {_listed(improving)} was still rising, by more than a"
+            " point over the last fifth of the epochs."
+        )
+    against = comparisons[comparisons["family"] == "baseline"]
+    if len(against):
+        seeds, needed = int(against["seeds"].iloc[0]), statistics.seeds_needed(len(against))
+        if seeds < needed:
+            more = f"{needed - seeds} more seed{'s' * (needed - seeds > 1)}"
+            steps.append(f"Add {more} to `seeds`: {needed} are the fewest that can show a difference here.")
+        elif (against["verdict"] == SAME).any():
+            steps.append("Add seeds to find smaller differences: four times as many find differences half as large.")
+    if table["images"].iloc[0] == "validation":
+        steps.append("Once you have chosen a model, set `report_on: test`, and report its accuracy on test images.")
+    return steps
 
 
 def summary(table: pd.DataFrame, comparisons: pd.DataFrame, baseline: str, images: int) -> list[str]:

@@ -18,6 +18,7 @@ from ablation.report.study import Study
 from ablation.report.wording import TOO_FEW, TOO_WIDE, on_images
 
 COMFORTABLE = 7  # columns that a page is wide enough for
+IMPROVEMENT = 0.01  # of validation accuracy from one fifth of the epochs to the next
 Row = dict  # of the table, by column; None for what is missing
 
 
@@ -43,6 +44,14 @@ def interval(low: float, high: float, text: Callable[[float], str]) -> str:
 
 def _spread(row: Row) -> str:
     return "" if row["accuracy_sd"] is None else f"± {percent(row['accuracy_sd'])}"
+
+
+def _gap(row: Row) -> str:
+    return f"gap {points(row['train_accuracy'] - row['accuracy'])}"
+
+
+def _improving(row: Row) -> str:
+    return "still improving" if row["still_improving"] else ""
 
 
 def _baseline_interval(row: Row) -> str:
@@ -106,6 +115,9 @@ COLUMNS = [
     Column(
         "balanced_accuracy",
         "mean over classes of the fraction of its images classified correctly, mean over seeds",
+        "balanced accuracy, %",
+        percent,
+        needs="unbalanced classes",
     ),
     Column("chance_level", "accuracy of always answering the most frequent class of these images"),
     Column(
@@ -117,6 +129,13 @@ COLUMNS = [
         needs="at chance",
         page=False,
         paper="value",
+    ),
+    Column(
+        "train_accuracy",
+        "accuracy on the training images during the last epoch, with dropout and augmentation, mean over seeds",
+        "training accuracy, last epoch, %",
+        percent,
+        detail=_gap,
     ),
     Column(
         "val_accuracy",
@@ -189,7 +208,12 @@ COLUMNS = [
         needs="published difference",
     ),
     Column("parameters", "trainable parameters", "para\u00admeters", "{:,.0f}".format, paper="value"),
-    Column("epochs", "passes over the training images", "epochs"),
+    Column("epochs", "passes over the training images", "epochs", detail=_improving),
+    Column(
+        "still_improving",
+        "whether validation accuracy, mean over seeds, was over a point higher in the last fifth of the epochs than in"
+        " the fifth before; empty with fewer than 10 epochs or without validation images",
+    ),
     Column(
         "training_seconds",
         "seconds of one training at the pace of the fastest epoch of all seeds, the one that other work slowed least",
@@ -223,10 +247,21 @@ def _of_histories(histories: list[pd.DataFrame]) -> dict[str, float]:
 
     The time is of the fastest epoch times their number, since wall time has all in it that ran on the machine besides.
     """
+    validation = np.mean([history["val_accuracy"] for history in histories], axis=0)
     return {
-        "val_accuracy": float(np.mean([history["val_accuracy"].iloc[-1] for history in histories])),
+        "train_accuracy": float(np.mean([history["accuracy"].iloc[-1] for history in histories])),
+        "val_accuracy": float(validation[-1]),
+        "still_improving": _is_improving(validation),
         "training_seconds": len(histories[0]) * min(float(history["seconds"].min()) for history in histories),
     }
+
+
+def _is_improving(accuracies: np.ndarray) -> bool | None:
+    """Tell whether accuracies by epoch, fractions, still rise at their end; None where they can't say."""
+    fifth = len(accuracies) // 5
+    if fifth < 2 or np.isnan(accuracies).any():
+        return None
+    return bool(accuracies[-fifth:].mean() - accuracies[-2 * fifth : -fifth].mean() > IMPROVEMENT)
 
 
 def accuracy_table(
@@ -241,8 +276,8 @@ def accuracy_table(
     """Return a DataFrame of COLUMNS, a row per model, best accuracy first.
 
     metrics: one per model and seed, the content of its metrics.json. models: by name, a dict of `differs`, `epochs`,
-    `training_seconds`, `balanced_accuracy`, `val_accuracy` (NaN where there is none), `published_loss` and
-    `published_accuracy` (None where there are none).
+    `training_seconds`, `balanced_accuracy`, `train_accuracy`, `val_accuracy` (NaN where there is none),
+    `still_improving`, `published_loss` and `published_accuracy` (None where there are none).
     scores: by model; comparisons: as statistics.comparisons returns them for these and for same_as. report_on: the
     images that all this is of, "test" or "validation".
     """
@@ -290,6 +325,7 @@ def features(table: pd.DataFrame) -> set[str]:
         "at chance": table["at_chance"].any(),
         "published difference": table["published_difference"].notna().any(),
         "published": table["published_accuracy"].notna().any(),
+        "unbalanced classes": (table["balanced_accuracy"] - table["accuracy"]).abs().max() > 0.0005,
         "validation accuracy": table["val_accuracy"].notna().any() and (table["images"] == "test").all(),
         "test-time augmentation": (table["test_time_augmentation"] != "none").any(),
     }
