@@ -242,7 +242,7 @@ def study_tables(
     return accuracy_table(study.metrics, models, scores, comparisons, study.report_on, chance, same_as), comparisons
 
 
-def _of_histories(histories: list[pd.DataFrame]) -> dict[str, float]:
+def _of_histories(histories: list[pd.DataFrame]) -> dict[str, float | None]:
     """Return what a table says of the histories of a model's runs.
 
     The time is of the fastest epoch times their number, since wall time has all in it that ran on the machine besides.
