@@ -71,6 +71,8 @@ def test_gray_images_have_one_channel(tmp_path, shape):
         (arrays(labels=np.zeros(60, int)), r"must have at least two classes \(got 1\)"),
         (arrays(class_names=np.array("a")), "class_names: expected a list of strings"),
         (arrays(class_names=np.array([1, 2, 3])), "class_names: expected a list of strings"),
+        (arrays(class_names=np.array(["a", "b", "a"])), "class_names: 'a' is given twice"),
+        (arrays(class_names=np.array(["a", "b", " "])), "class_names: a name is empty"),
         (arrays(n=0), "images: must not be empty"),
         (arrays(n=1), "class '0' has one image; it needs two, to train and to test on"),
         ({"images": arrays()["images"]}, "has no array 'labels'; it holds images"),

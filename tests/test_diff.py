@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ablation import files, keys, plan
+from ablation.errors import InputError
 from ablation.report import diff, statistics
 from ablation.settings import check, specs
 
@@ -47,6 +48,7 @@ def finish(results, right=RIGHT, images=200, versions=VERSIONS, only=None, **cha
                 "device": "CPU, 1 thread",
                 "precision": "float32",
                 "train_digest": "1f" * 32,
+                "history_digest": files.file_digest(training / "history.csv"),
                 "weights_digest": f"{model} {seed}",
             }
             record = {"key": keys.key_of(made_from), "made_from": made_from, **trained}
@@ -128,6 +130,25 @@ def test_models_are_matched_by_name_then_by_settings(tmp_path):
     assert "renamed: b -> b_abc" in text.replace("\n  ", " ") and "settings: the same" in text
     assert "the same answers" in row(text, "b")
     assert f"{long}\n" in printed(b, a)  # above its figures
+
+
+def test_studies_without_a_common_model_are_not_called_the_same(tmp_path):
+    finish(tmp_path / "a")
+    finish(tmp_path / "b", models={"c": {"channels": [4, 4, 4, 4]}}, right={"c": 0.8})
+    found = "\n".join(diff.lines(str(tmp_path / "a"), str(tmp_path / "b")))
+    assert "only in A: a, b" in found and "only in B: c" in found
+    assert "A and B have no model in common" in found
+    assert "the same" not in found
+
+
+def test_an_edited_history_is_refused(tmp_path):
+    finish(tmp_path / "a")
+    finish(tmp_path / "b")
+    shutil.rmtree(tmp_path / "b/runs")
+    path = next((tmp_path / "b").glob("trainings/*/seed1/history.csv"))
+    path.write_text(path.read_text().replace("0.8", "0.9"))
+    with pytest.raises(InputError, match=r"history\.csv: does not match the digest in training\.json; delete it"):
+        list(diff.lines(str(tmp_path / "a"), str(tmp_path / "b")))
 
 
 def test_seeds_that_both_have_are_compared(tmp_path):

@@ -351,3 +351,20 @@ def test_a_folder_and_a_file_that_is_closed_to_us_are_one_line(tmp_path, monkeyp
     monkeypatch.setattr("pandas.read_csv", refuse)
     with pytest.raises(InputError, match="a: can't be read; permission denied"):
         read(tmp_path / "a")
+
+
+def test_what_a_user_names_is_written_where_it_leads(tmp_path):
+    """Through a link, and into a pipe; neither is replaced by a file."""
+    target, link, pipe = (tmp_path / name for name in ("target", "link", "pipe"))
+    target.write_text("before")
+    link.symlink_to(target)
+    with files.user_output(link) as output:
+        output.write_text("new")
+    assert link.is_symlink() and target.read_text() == "new"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with files.user_output(pipe) as output:
+        output.write_text("new")
+    assert os.read(reader, 9) == b"new"
+    os.close(reader)
+    assert pipe.is_fifo()

@@ -9,6 +9,7 @@ import time
 
 import pytest
 import yaml
+from snakemake.cli import parse_config
 from snakemake.utils import update_config
 
 from ablation import files
@@ -117,6 +118,14 @@ def test_a_pace_that_nothing_tells_is_the_mean_of_the_others(made):
     assert now.unknown == [made.plan.training_keys["small"]]
     made.train("large", 1, 20 * 5)  # what was measured counts more than what was timed
     assert made.progress().pace[key] == 5.0
+
+
+def test_a_file_of_paces_that_is_none_is_ignored(made):
+    path = made.plan.results / "pace.json"
+    path.parent.mkdir(exist_ok=True)
+    for content in ("[1]", "{", '{"x": 1}', '{"x": {"seconds": "fast"}}'):
+        path.write_text(content)
+        assert progress.Progress(made.plan, path).timed == {}
 
 
 def test_a_finished_run_whose_training_was_deleted_is_finished(made):
@@ -228,11 +237,12 @@ def test_the_config_is_snakemakes(tmp_path, monkeypatch, schema):
     monkeypatch.chdir(tmp_path)
     names = [ROOT / "config.yaml", ROOT / "config/digits.yaml", tmp_path / "own.json"]
     names[2].write_text('{"title": "x", "limits": {"epochs": 3}}')
-    config, _ = text.read_config(names, ["title=2026", "limits={train_images: 500}", "report_on=validation"], schema)
+    arguments = ["title=2026", "limits={train_images: 500}", "report_on=validation", "seeds=[010]", "baseline="]
+    config, _ = text.read_config(names, arguments, schema)
     expected = {}
     for name in names:
         update_config(expected, yaml.safe_load(name.read_text()))
-    update_config(expected, {"title": "2026", "limits": {"train_images": 500}, "report_on": "validation"})
+    update_config(expected, parse_config(arguments) | {"title": "2026"})
     assert config == expected
     with pytest.raises(files.InputError, match=r"nowhere.yaml: no such file"):
         text.read_config([names[0], "nowhere.yaml"], [], schema)

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from ablation.errors import InputError
+
 
 def steps_in(folder, tensorflow):
     """Return (tag, step, value) of all event files of a folder, in order of tags and then as written."""
@@ -36,6 +38,16 @@ def test_each_step_is_there_once_after_a_kill_and_a_resumption(tensorflow, tmp_p
         assert [step for name, step, _ in found if name == tag] == [1, 2, 3, 4]
     assert [value for tag, _, value in found if tag == "loss"] == pytest.approx([0.1, 0.2, 0.3, 0.4])
     assert {value for tag, _, value in found if tag == "images_per_second"} == {50}
+
+
+def test_a_file_in_the_way_is_one_line_before_the_training(tensorflow, tmp_path):
+    from ablation.training.tensorboard import Curves
+
+    (tmp_path / "tensorboard").write_text("")
+    with pytest.raises(
+        InputError, match="tensorboard/m/seed1: can't be a folder, since a file is in its way; move that"
+    ):
+        Curves(tmp_path / "tensorboard/m/seed1", 10)
 
 
 def test_another_training_of_the_name_begins_anew(tensorflow, tmp_path):

@@ -101,6 +101,7 @@ def test_figures_are_counted(shown):
         ("epoch 1\nerror: out of memory\n", "error: out of memory"),
         ("Traceback (most recent call last):\n  x\nKeyError: 'x'\n\n", "failed; its log ends with: KeyError: 'x'"),
         ("stopped by SIGTERM in epoch 3; rerun to resume\n", "stopped by SIGTERM in epoch 3; rerun to resume"),
+        ("epoch 1\nI0000 no GPU\n", "ended without saying why, as a job does that is killed (out of memory?)"),
         (None, "Slurm says: OUT_OF_MEMORY"),
     ],
 )
@@ -109,8 +110,9 @@ def test_a_failed_job_says_why_once(shown, tmp_path, log, line):
     if log:
         path.write_text(log)
     shown.start(1, "train", key=shown.made.plan.training_keys["large"], seed="2")
-    command = f"CalledProcessError in line 30:\nCommand 'x' {terminal.COMMAND_FAILED} 1."
-    assert shown.log(LogEvent.ERROR, command, level=logging.ERROR, exception="RuleException") == []
+    for text in terminal.COMMAND_FAILED:
+        command = f"CalledProcessError in line 30:\nCommand 'x' {text} 1."
+        assert shown.log(LogEvent.ERROR, command, level=logging.ERROR, exception="RuleException") == []
     failed = shown.fail(1, "train", path, message="Slurm says: OUT_OF_MEMORY")
     assert failed == [f"large seed 2: {line}", f"    log: {path}"]
     end = shown.log(

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -189,6 +189,17 @@ def write_text(path: str | Path, text: str) -> None:
     """Write `text` as UTF-8, completely or not at all."""
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def user_output(path: str | Path) -> AbstractContextManager[Path]:
+    """Return a context manager like `atomic_write` for a file that a user names.
+
+    A link is followed; a pipe or a device, which is there to be written to, is written to as it is.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_file() and not path.is_dir():
+        return nullcontext(path)
+    return atomic_write(path.resolve())
 
 
 def write_json(path: str | Path, value: Any) -> None:

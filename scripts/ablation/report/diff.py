@@ -3,14 +3,16 @@
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ablation import files
 from ablation.errors import InputError
 from ablation.report import statistics
-from ablation.report.study import Study, study_path
+from ablation.report.study import OF_A_USER, Study, study_path
 from ablation.report.table import interval, percent, points
 from ablation.settings.words import value_in_words
 
@@ -53,7 +55,7 @@ def read_studies(*names: str) -> list[Study]:
     Raises InputError for two such copies, and as `study_path` and `Study.read`.
     """
     paths = [study_path(name) for name in names]
-    studies = [Study.read(path) for path in paths]
+    studies = [Study.read(path, OF_A_USER) for path in paths]
     inside = [path.absolute().parent.name == "report" for path in paths]
     for study, other, is_inside in zip(studies, studies[::-1], inside, strict=False):
         if not any(inside):
@@ -96,6 +98,9 @@ def lines(name_a: str, name_b: str) -> Iterator[str]:
     for name in ("baseline", "report_on"):
         if a.facts[name] != b.facts[name]:
             yield from _wrapped(f"{name}: {a.facts[name]} -> {b.facts[name]}", 2)
+    if not pairs:
+        yield from _wrapped("A and B have no model in common, by name or by settings: nothing is compared", 2)
+        return
     yield from _differences(a, b, pairs)
     yield ""
     yield from _movements(a, b, pairs)
@@ -120,7 +125,7 @@ def _differences(a: Study, b: Study, pairs: list[tuple[str, str]]) -> Iterator[s
                     differs, what = old != new, f"{key} {_words(old)} -> {_words(new)}"
                 if differs:
                     of_kind.setdefault(what, []).append(name)
-    for kind, of_kind in found.items():
+    for kind, of_kind in found.items() if len(unknown) < len(pairs) else ():
         yield f"{kind}:" if of_kind else f"{kind}: the same{' where known' if unknown else ''}"
         for what, models in of_kind.items():
             whose = "all models" if len(models) == len(pairs) > 1 else ", ".join(models)
@@ -272,15 +277,24 @@ def _of_validation(a: Study, name: str, b: Study, other: str) -> Move:
     accuracies = []
     for side, study, model in (("A", a, name), ("B", b, other)):
         trained = [study.training(model, seed) for seed in study.seeds]
-        paths = [folder / "history.csv" for folder, _ in filter(None, trained)]
-        if len(paths) < len(trained):
+        if None in trained:
             return Move(note=f"not trained in {side}")
-        accuracies.append(np.array([files.read_csv(path, "val_accuracy")["val_accuracy"].iloc[-1] for path in paths]))
+        histories = [_history(*of_seed) for of_seed in trained if of_seed]
+        accuracies.append(np.array([history["val_accuracy"].iloc[-1] for history in histories]))
     before, after = accuracies
     if np.isnan([*before, *after]).any():
         return Move(note="no predictions, no validation images")
     ends = statistics.welch_interval(after, before) if len(before) > 1 else None
     return Move.of(before.mean(), after.mean(), ends, "(val)")
+
+
+def _history(folder: Path, record: dict[str, Any]) -> pd.DataFrame:
+    """Return the history.csv of a training, which its training.json has a digest of."""
+    path = folder / "history.csv"
+    with files.reading(path, "file"):
+        if files.file_digest(path) != record["history_digest"]:
+            raise InputError(f"{path}: does not match the digest in training.json; {files.REMEDY}")
+    return files.read_csv(path, "val_accuracy")
 
 
 def _images(study: Study, model: str) -> str:

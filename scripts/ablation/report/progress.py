@@ -49,7 +49,7 @@ class Progress:
         }
         self.timed: dict[str, dict] = {}
         with suppress(InputError):
-            self.timed = files.read_json(paces)
+            self.timed = {key: pace for key, pace in files.read_json(paces).items() if _is_pace(pace)}
         known = {key: pace for key in plan.models_trained_as if (pace := self._known_pace(key))}
         self.measured = bool(known)
         mean = sum(known.values()) / len(known) if known else 1.0
@@ -114,6 +114,10 @@ class Progress:
         time_left = f"; about {duration(self.seconds_left(at_once))} left" if self.measured else ""
         percent = min(int(100 * self.share), 99)
         return f"{percent}% of the training done ({finished} of {total}){time_left}"
+
+
+def _is_pace(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(number, int | float) and number > 0 for number in value.values())
 
 
 def duration(seconds: float) -> str:

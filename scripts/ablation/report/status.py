@@ -95,6 +95,7 @@ def _cell(progress: Progress, model: str, seed: int) -> str:
 def _grid(cells: dict[str, dict[int, str]], width: int) -> list[str]:
     """Return a table of texts by model and seed; where the seeds are too many for the width, several tables."""
     names = [_shortened(model) for model in cells]
+    names = names if len(set(names)) == len(names) else list(cells)
     room, left = width - max(map(len, ["seed", *names])), 0
     blocks: list[list[list[str]]] = []
     for seed in next(iter(cells.values())):

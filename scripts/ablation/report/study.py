@@ -13,6 +13,7 @@ from ablation.keys import bears, key_of
 from ablation.report.outputs import Outputs
 
 Frames = list[pd.DataFrame]
+OF_A_USER = "if it is a study.json, run snakemake again"  # remedy for a file that a user names
 # Of accuracy.csv and comparisons.csv: never numbers, whatever they look like.
 TEXT_COLUMNS = [
     "family",
@@ -69,14 +70,14 @@ class Study:
         self.report_on: str = study["facts"]["report_on"]
 
     @classmethod
-    def read(cls, path: str | Path) -> "Study":
+    def read(cls, path: str | Path, remedy: str = files.REMEDY) -> "Study":
         """Return the study of a study.json, which is in the folder `report` of the results.
 
-        Raises InputError as `files.read_json`, and for one that was changed since.
+        Raises InputError, which ends in `remedy`, as `files.read_json`, and for one that was changed since.
         """
-        study = files.read_json(path, facts=dict, key=str)
+        study = files.read_json(path, remedy, facts=dict, key=str)
         if key_of({key: value for key, value in study.items() if key != "key"}) != study["key"]:
-            raise InputError(f"{path}: was changed after it was written; {files.REMEDY}")
+            raise InputError(f"{path}: was changed after it was written; {remedy}")
         parents = Path(path).parents
         return cls(study, parents[1] if len(parents) > 1 else Path(".."))
 
@@ -98,6 +99,15 @@ class Study:
             for seed in self.seeds
             for folder in (f"trainings/{key}/seed{seed}", f"runs/{model}/seed{seed}")
         }
+
+    @property
+    def runs(self) -> list[tuple[str, int]]:
+        """The runs of the study, by model, then by seed."""
+        return [(model, seed) for model in self.models for seed in self.seeds]
+
+    def is_evaluated(self, model: str, seed: int) -> bool:
+        """Tell whether a run has results, of whatever settings."""
+        return self.run_path(model, seed, "metrics.json").exists()
 
     def training(self, model: str, seed: int) -> tuple[Path, dict] | None:
         """Return the folder that holds a planned training and its training.json; None where there is none.

@@ -45,7 +45,7 @@ CHATTER = (  # beginnings of messages without an event that say what is said her
     "Reasons:",
     "This was a dry-run",
 )
-COMMAND_FAILED = "returned non-zero exit status"
+COMMAND_FAILED = ("returned non-zero exit status", "died with <Signals.")
 FAILED = "At least one job did not complete successfully"
 FIGURES = 10  # drawn between two lines
 
@@ -195,7 +195,9 @@ class Terminal(logging.Handler):
 
     def _on_failure(self, record: Any) -> bool:
         """Say what to do where Snakemake ends because jobs failed; any other error is Snakemake's to show."""
-        if getattr(record, "exception", "") == "RuleException" and COMMAND_FAILED in record.getMessage():
+        if getattr(record, "exception", "") == "RuleException" and any(
+            text in record.getMessage() for text in COMMAND_FAILED
+        ):
             return True  # the job's own line follows
         if not self.failed or FAILED not in record.getMessage():
             return False
@@ -267,7 +269,7 @@ def _models(jobs: Iterable[Job]) -> str:
 
 
 def _own_line(logs: Iterable[str]) -> str:
-    """Return the line in which a program says why it failed, the last one of its log otherwise; "" without a log."""
+    """Return the line in which a program says why it failed, or the last one of a traceback; "" without a log."""
     for path in logs:
         try:
             text = Path(path).read_text(encoding="utf-8", errors="replace")
@@ -275,6 +277,9 @@ def _own_line(logs: Iterable[str]) -> str:
             continue
         lines = [line for line in text.splitlines() if line.strip()]
         said = [line for line in lines if line.startswith(("error: ", "stopped by "))]
-        if said or lines:
-            return said[-1] if said else f"failed; its log ends with: {lines[-1]}"
+        if said:
+            return said[-1]
+        if any(line.startswith("Traceback") for line in lines):
+            return f"failed; its log ends with: {lines[-1]}"
+        return "ended without saying why, as a job does that is killed (out of memory?)"
     return ""

@@ -20,6 +20,7 @@ from ablation.errors import InputError, nearest
 
 OTHER_BASE = re.compile(r"[+-]?0[0-7_]*[1-9][0-7_]+|.*:.*")  # numbers of base 8 and 60 that look like others
 TEXT, MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
+YTE = "__use_yte__"  # with which Snakemake takes a config for a template
 SURROGATES = re.compile(r"\\u[dD][89abAB]..\\u[dD][c-fC-F]..")
 MAX_VALUES = 100_000  # of a file, with those that aliases repeat
 MAX_DEPTH = 50  # of lists and mappings in each other; the deepest setting there is has 6
@@ -62,7 +63,7 @@ def read_places(config_files: Iterable[str | Path], arguments: Iterable[str]) ->
     is no text, or has aliases that repeat without end.
     """
     places: Places = {}
-    for file in map(os.path.relpath, config_files):
+    for file in [os.path.relpath(file) for file in config_files if str(file)]:
         if Path(file).exists():
             try:
                 places |= _parse(file)
@@ -93,11 +94,19 @@ def read_config(config_files: Iterable[str | Path], arguments: Iterable[str], sc
         key, equals, value = argument.partition("=")
         if not equals:
             raise InputError(f"--config {argument}: expected KEY=VALUE")
-        try:
-            _merge(config, {key: yaml.safe_load(value)})
-        except yaml.YAMLError:
-            config[key] = value
+        _merge(config, {key: _argument(value)})
     return as_written(config, places, schema), places
+
+
+def _argument(text: str) -> Any:
+    """Return a value of `--config` as Snakemake reads it: a number, True or False, or YAML whose scalars are texts."""
+    for read in (int, float, {"True": True, "False": False}.__getitem__):
+        with suppress(ValueError, KeyError):
+            return read(text)
+    try:
+        return yaml.load(text, yaml.BaseLoader) if text else None
+    except yaml.YAMLError:
+        return text
 
 
 def _values(file: Path) -> dict:
@@ -145,7 +154,7 @@ def check_targets(
     is_made: tells whether a rule makes a target that isn't known.
     """
     known = dict.fromkeys(known)
-    for target in targets:
+    for target in filter(None, targets):
         if target not in known and not Path(target).is_file() and not is_made(target):
             question = nearest(os.path.relpath(target), known, cutoff=0.3)
             raise InputError(f"{target}: nothing makes this; {question}".rstrip("; "))
@@ -176,6 +185,10 @@ def _parse(file: str | Path) -> Places:
         what = "is empty" if node is None else f"is {'a list' if isinstance(node, yaml.SequenceNode) else 'one value'}"
         raise InputError(f"{file}, line 1: {what}; expected settings, as in 'title: My study'")
     places = dict(_walk(node, os.fspath(file)))
+    if (YTE,) in places:
+        raise InputError(
+            f"{places[YTE,].where}: {YTE}: would run code that the config has; write the values themselves"
+        )
     try:
         loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
@@ -219,10 +232,21 @@ def _walk(root: yaml.Node | None, place: str, way: tuple = ()) -> Iterator[tuple
                 yield from below(entry, (*path, index), inside)
         elif isinstance(node, yaml.MappingNode):
             first: dict[str, yaml.Node] = {}
+            merges = [(key, value) for key, value in node.value if key.tag == MERGE]
+            if len(merges) > 1:
+                line = merges[0][0].start_mark.line + 1
+                raise InputError(f"{where(merges[1][0])}: '<<' is given twice, first in line {line}")
+            own = {str(_scalar(key)) for key, _ in node.value}
             for key, value in sorted(node.value, key=lambda pair: pair[0].tag != MERGE):
                 if key.tag == MERGE:
-                    for merged in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                    several = value.value if isinstance(value, yaml.SequenceNode) else [value]
+                    seen: set[str] = set()
+                    for number, merged in enumerate(several):
                         yield from below(merged, path, inside)
+                        keys = set() if merged in several[:number] else _keys(merged)
+                        if shared := sorted((keys & seen) - own):  # readers of YAML don't agree which one counts
+                            raise InputError(f"{where(key)}: '<<' merges '{shared[0]}' twice; write its value here")
+                        seen |= keys
                     continue
                 shown = ".".join(map(str, (*path, _scalar(key))))
                 shown = shown if shown.isprintable() else repr(shown)
@@ -237,6 +261,17 @@ def _walk(root: yaml.Node | None, place: str, way: tuple = ()) -> Iterator[tuple
 
     if root is not None:
         yield from below(root, way, ())
+
+
+def _keys(node: yaml.Node) -> set[str]:
+    """Return the keys of a mapping, with those that it merges."""
+    keys: set[str] = set()
+    for key, value in node.value if isinstance(node, yaml.MappingNode) else []:
+        if key.tag == MERGE:
+            keys |= set().union(*map(_keys, value.value if isinstance(value, yaml.SequenceNode) else [value]))
+        else:
+            keys.add(str(_scalar(key)))
+    return keys
 
 
 def _scalar(node: yaml.Node) -> str | None:
@@ -263,7 +298,7 @@ def _with_text(value: Any, path: tuple, places: Places, rule: dict, definitions:
     types = rule.get("type", [])
     types = [types] if isinstance(types, str) else types
     written = places[path].text if path in places else None
-    if type(value) is int and written and {"integer", "number"} & set(types) and OTHER_BASE.fullmatch(written):
+    if type(value) in (int, float) and written and {"integer", "number"} & set(types) and OTHER_BASE.fullmatch(written):
         where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
         raise InputError(f"{where}: YAML takes {written} for {value}; write the number itself")
     is_text = "string" in types

@@ -216,7 +216,7 @@ def _text_output(path: Path | None) -> Iterator[IO[str]]:
         yield sys.stdout
     else:
         with (
-            files.atomic_write(path) as temporary,
-            open(temporary, "w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+            files.user_output(path) as output,
+            open(output, "w", encoding="utf-8", errors="surrogateescape", newline="") as file,
         ):
             yield file

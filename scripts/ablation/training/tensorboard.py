@@ -5,6 +5,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from ablation.errors import InputError
+
 # What tf.summary.scalar writes, which needs the package tensorboard; to write a file TensorFlow alone is enough.
 SCALAR = tf.compat.v1.SummaryMetadata(data_class="DATA_CLASS_SCALAR")
 SCALAR.plugin_data.plugin_name = "scalars"
@@ -14,9 +16,15 @@ class Curves:
     """An event file in a folder, begun with the first epoch that is written; what older event files it had is removed.
 
     images: how many an epoch trains on, for `images_per_second`.
+
+    Raises InputError where the folder can't be made.
     """
 
     def __init__(self, folder: Path, images: int) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise InputError(f"{folder}: can't be a folder, since a file is in its way; move that") from None
         self._folder, self._images = folder, images
         self._writer: tf.summary.SummaryWriter | None = None
 

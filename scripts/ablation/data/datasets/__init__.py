@@ -68,6 +68,11 @@ def from_arrays(where: object, arrays: Mapping[str, np.ndarray], seed: int) -> D
     class_names = arrays.get("class_names", np.array([str(label) for label in range(labels.max() + 1)]))
     if class_names.ndim != 1 or class_names.dtype.kind != "U":
         raise InputError(f"{where}: class_names: expected a list of strings, one per class")
+    names, counts = np.unique(class_names, return_counts=True)
+    if (counts > 1).any():
+        raise InputError(f"{where}: class_names: '{names[counts > 1][0]}' is given twice")
+    if not all(name.strip() for name in class_names):
+        raise InputError(f"{where}: class_names: a name is empty")
     if not arrays.keys() & {"test_images", "test_labels"}:
         return stratified_split(where, images, labels, class_names, seed)
     x_test, y_test = _images_and_labels(where, "test_images", "test_labels", arrays)
