@@ -244,6 +244,9 @@ def test_the_config_is_snakemakes(tmp_path, monkeypatch, schema):
         update_config(expected, yaml.safe_load(name.read_text()))
     update_config(expected, parse_config(arguments) | {"title": "2026"})
     assert config == expected
+    (tmp_path / "octal.yaml").write_text("title: x\nseeds: [010]\n")
+    with pytest.raises(files.InputError, match=r"^octal.yaml, line 2: seeds\[0\]: YAML takes 010 for 8"):
+        text.read_config(["octal.yaml"], [], schema)
     with pytest.raises(files.InputError, match=r"nowhere.yaml: no such file"):
         text.read_config([names[0], "nowhere.yaml"], [], schema)
 

@@ -95,7 +95,10 @@ def read_config(config_files: Iterable[str | Path], arguments: Iterable[str], sc
         if not equals:
             raise InputError(f"--config {argument}: expected KEY=VALUE")
         _merge(config, {key: _argument(value)})
-    return as_written(config, places, schema), places
+    try:
+        return as_written(config, places, schema), places
+    except InputError as error:
+        raise InputError(located(error, places)) from None
 
 
 def _argument(text: str) -> Any:
