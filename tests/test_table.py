@@ -28,6 +28,7 @@ MODELS = {
         "train_accuracy": 0.9,
         "still_improving": False,
         "training_seconds": 60.0,
+        "balanced_accuracy": 0.7,
     },
     "b": {
         "differs": "decay 0",
@@ -38,6 +39,7 @@ MODELS = {
         "train_accuracy": 0.85,
         "still_improving": True,
         "training_seconds": 60.0,
+        "balanced_accuracy": 0.7,
     },
     "c": {
         "differs": "batch_normalization before relu",
@@ -48,6 +50,7 @@ MODELS = {
         "train_accuracy": 0.7,
         "still_improving": None,
         "training_seconds": 60.0,
+        "balanced_accuracy": 0.7,
     },
 }
 
