@@ -23,13 +23,8 @@ ROOT = Path(__file__).parents[1]
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-SHARED = [
-    "study",
-    "modern",
-    "undisturbed",
-    "mounted",
-    "real_checkout",
-]  # fixtures that take a minute, or that tests change
+# Fixtures that take long to make, or that tests change.
+SHARED = ["study", "modern", "undisturbed", "mounted", "real_checkout"]
 
 
 def pytest_itemcollected(item):

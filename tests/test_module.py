@@ -42,6 +42,7 @@ def test_a_study_in_another_workflow(tmp_path, more, results):
     assert run.returncode == 0, run.stdout
     assert jobs_in(run.stdout) == {job for job in planned if not more or not re.search("_plot_|_report", job)}
     assert (other.path / table).exists()
+    assert more or (other.path / results / "report/index.html").exists()
     assert other.jobs(*wanted) == set()
     changed = yaml.safe_load(yaml.safe_dump(TINY)) | {"title": "Another"}
     (other.path / "Snakefile").write_text(SNAKEFILE.format(workflow=workflow.path, config=changed, more=more))

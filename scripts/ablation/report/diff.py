@@ -57,11 +57,9 @@ def read_studies(*names: str) -> list[Study]:
     paths = [study_path(name) for name in names]
     studies = [Study.read(path, OF_A_USER) for path in paths]
     inside = [path.absolute().parent.name == "report" for path in paths]
-    for study, other, is_inside in zip(studies, studies[::-1], inside, strict=False):
-        if not any(inside):
-            raise InputError(
-                f"{names[0]}, {names[1]}: both are copies; name the folder of the results as one of the two"
-            )
+    if not any(inside):
+        raise InputError(f"{names[0]}, {names[1]}: both are copies; name the folder of the results as one of the two")
+    for study, other, is_inside in zip(studies, studies[::-1], inside, strict=True):
         if not is_inside:
             study.results = other.results
     return studies
