@@ -447,10 +447,11 @@ def test_reliability_by_hand():
 def test_confusions_in_percent_of_the_true_class_and_their_change_in_images_of_a_seed():
     labels = [0, 0, 1, 1, 2, 2]
     study = study_of_predictions(labels, m=[[0, 1, 1, 1, 2, 2], [0, 1, 1, 1, 1, 2]], baseline=[labels, labels])
-    matrix, difference = figures.draw("confusion", study, "m").axes
+    figure = figures.draw("confusion", study, "m")
+    matrix, difference = figure.axes
     assert texts(matrix) == ["50", "50", "100", "25", "75"]
     assert texts(difference) == ["−1", "+1"]  # and half an image is no text
-    assert difference.get_title() == "minus the baseline, images (−1.5 right)"
+    assert figure.get_suptitle() == "m (−1.5 images right)"
     assert len(figures.draw("confusion", study, "baseline").axes) == 1
 
 

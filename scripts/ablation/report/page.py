@@ -14,8 +14,6 @@ from ablation.report.study import Study
 from ablation.report.table import COLUMNS, duration, features, interval, percent, points, records
 from ablation.report.wording import AT_CHANCE, BETTER, SAME, TOO_FEW, TOO_WIDE, WORSE, on_images
 
-SMALLEST = 0.75  # CSS pixels per point of a figure: its texts of 11 points are 8 pixels high
-
 
 def render(template: str, study: Study, figures: dict[str, str], key: str) -> str:
     """Return the report as HTML.
@@ -85,10 +83,9 @@ def render(template: str, study: Study, figures: dict[str, str], key: str) -> st
 
 
 def labeled(svg: str, alt: str) -> str:
-    """Return a figure's SVG for the page: with its text alternative, and no smaller than its texts can be read."""
-    width = float(svg.split('viewBox="0 0 ', 1)[1].split(" ", 1)[0])
-    label = f'aria-label="{html.escape(alt)}" style="min-width:{SMALLEST * width:.0f}px"'
-    return svg.replace("<svg ", f"<svg {label} ", 1)
+    """Return a figure's SVG for the page: with its text alternative, and with its width in points as --width."""
+    width = svg.split('viewBox="0 0 ', 1)[1].split(" ", 1)[0]
+    return svg.replace("<svg ", f'<svg aria-label="{html.escape(alt)}" style="--width:{width}px" ', 1)
 
 
 def introduction(table: pd.DataFrame, images: int) -> str:

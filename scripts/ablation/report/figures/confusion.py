@@ -24,8 +24,8 @@ ALT = "Confusion matrix of {model} and its difference to the baseline's"
 CAPTION = (
     "What the images of each class are taken for, in percent of the class, all seeds together. Beside it, for all"
     " models but the baseline, how many images more or fewer than by the baseline, mean over seeds: green is better"
-    " (more on the diagonal, fewer beside it), orange is worse; its title says how many more are right in total. Cells"
-    " under 0.5 are blank."
+    " (more on the diagonal, fewer beside it), orange is worse; next to the name, how many more are right. Cells under"
+    " 0.5 are blank."
 )
 
 
@@ -35,14 +35,15 @@ def draw(study: Study, model: str) -> Figure:
     predicted, reference = (study.predictions(name).predicted for name in (model, study.baseline))
     counts, before = (confusion_counts(of, study.labels, len(study.class_names)) for of in (predicted, reference))
     percent = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    title = model_names(study)[model]
     panels = [(percent, _texts(percent, "{:.0f}".format), (0, 100), "cividis", "% of each true class")]
     if not np.array_equal(predicted, reference):
         change = counts - before
-        more = signed(np.trace(change), 1)
+        title += f" ({signed(np.trace(change), 1)} images right)"
         better = np.where(np.eye(len(change), dtype=bool), change, -change)
         limit = max(np.abs(change).max(), 1)
         texts = _texts(change, lambda value: signed(value, 0))
-        panels.append((better, texts, (-limit, limit), BETTER_OR_WORSE, f"minus the baseline, images ({more} right)"))
+        panels.append((better, texts, (-limit, limit), BETTER_OR_WORSE, "minus the baseline, images"))
     figure, axes = matrix_figure(names, names, (0.36, 0.36), len(panels), margin=(0.6, 1.2))
     for panel, (values, cells, limits, cmap, kind) in zip(axes, panels, strict=True):
         shown = values[:MAX_CLASSES, :MAX_CLASSES]
@@ -50,7 +51,7 @@ def draw(study: Study, model: str) -> Figure:
         panel.set_title(kind, fontsize=11)
         panel.set(xlabel="predicted" + first_classes(study.class_names))
     axes[0].set(ylabel="true class")
-    figure.suptitle(model_names(study)[model], fontsize=11)
+    figure.suptitle(title, fontsize=11)
     return figure
 
 

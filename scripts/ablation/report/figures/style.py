@@ -35,7 +35,7 @@ MAX_CLASSES = 40  # in a matrix that can still be read
 matplotlib.rcdefaults()  # whatever a matplotlibrc of the user says
 matplotlib.rcParams.update(
     {
-        "figure.figsize": (6.4, 4.0),
+        "figure.figsize": (6.0, 3.8),
         "figure.dpi": 110,
         "figure.constrained_layout.use": True,
         "font.family": ["DejaVu Sans"],  # which Matplotlib brings
