@@ -24,8 +24,8 @@ ALT = "Confusion matrix of {model} and its difference to the baseline's"
 CAPTION = (
     "What the images of each class are taken for, in percent of the class, all seeds together. Beside it, for all"
     " models but the baseline, how many images more or fewer than by the baseline, mean over seeds: green is better"
-    " (more on the diagonal, fewer beside it), orange is worse; next to the name, how many more are right in all. Cells under"
-    " 0.5 are blank."
+    " (more on the diagonal, fewer beside it), orange is worse; next to the name, how many more are right in all. Cells"
+    " under 0.5 are blank."
 )
 
 
