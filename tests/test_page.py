@@ -3,6 +3,7 @@
 import re
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
 from ablation.report import figures, page
@@ -219,6 +220,12 @@ def test_a_summary_with_seeds_enough():
 def steps(accuracies, seeds=5, limited=False, **changes):
     _, comparisons, table = a_study(accuracies, range(1, seeds + 1), **changes)
     return page.next_steps(table, comparisons, limited)
+
+
+def test_a_sentence_names_no_more_models_than_can_be_read():
+    _, comparisons, table = a_study(ACCURACIES, range(1, 6))
+    (longer,) = [step for step in page.next_steps(pd.concat([table] * 20), comparisons, False) if "longer" in step]
+    assert f"the validation accuracy of {', '.join('b' * 10)} and 10 more was" in longer
 
 
 LONGER = (

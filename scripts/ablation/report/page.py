@@ -277,6 +277,9 @@ def _with_points(rows: pd.DataFrame) -> str:
 
 
 def _listed(words: Iterable[str]) -> str:
-    """Return words as a list in a sentence."""
-    *first, last = list(words) or [""]
+    """Return words as a list in a sentence; of more than MANY the first ten."""
+    words = list(words)
+    if len(words) > MANY:
+        return f"{', '.join(words[:10])} and {len(words) - 10} more"
+    *first, last = words or [""]
     return f"{', '.join(first)} and {last}" if first else last

@@ -23,8 +23,9 @@ def draw(study: Study, model: str) -> Figure:
     surest = study.mistakes(model).head(MISTAKES)
     names = dict(zip(study.class_names, drawn(study.class_names, inches=1.1, size=9), strict=True))
     files = [drawn([file.rpartition("/")[2]], inches=1.6, size=9)[0] for file in surest["file"]]  # alike in two folders
-    rows = -(-len(surest) // COLUMNS)
-    figure, panels = image_panels(max(rows, 1), COLUMNS, (10.2, 0.5 + rows * (1.8 if study.image_files is None else 2)))
+    columns, rows = max(2, min(len(surest), COLUMNS)), -(-len(surest) // COLUMNS)
+    size = (1.7 * columns, 0.5 + rows * (1.8 if study.image_files is None else 2))
+    figure, panels = image_panels(max(rows, 1), columns, size)
     for axes, (_, mistake), file in zip(panels.flat, surest.iterrows(), files, strict=False):
         image = study.images[mistake["image"]]
         axes.imshow(image, cmap="gray", vmin=0, vmax=255)  # the colors are those of one channel
