@@ -184,9 +184,9 @@ KEY = "0123456789abcdef"
 
 @pytest.mark.parametrize("suffix", figures.FORMATS)
 def test_a_figure_bears_its_key_at_its_end_and_is_the_same_bytes_each_time(suffix, tmp_path):
-    path, written = tmp_path / f"loss_m.{suffix}", set()
+    path, written = tmp_path / f"mistakes_a.{suffix}", set()
     for others in ([], figures.FORMATS):  # saved before
-        figure = figures.draw("loss", study_of({"m": [history()]}), "m")
+        figure = figures.draw("mistakes", whole_study(), "a")
         for other in others:
             figures.save(figure, tmp_path / f"other.{other}", KEY)
         figures.save(figure, path, KEY)
