@@ -141,7 +141,7 @@ def forecast(plan: Plan, images: Images | None, paces: Path = PACES) -> list[str
     elif trainings:
         lines += ["", *_times(progress, trainings), ""]
         lines.append(f"Training, one after another: about {duration(progress.seconds_left(1))};")
-        lines.append("N at once (--cores N on CPUs, --resources gpu=N) at best an Nth of it")
+        lines.append("with N at once (--cores N on CPUs, --resources gpu=N), 1/N of that at best")
     if images:
         lines += _disk(progress, images, evaluations, len(figures))
     return [*lines, *_seeds(config, plan.study["facts"])]
