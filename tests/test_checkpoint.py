@@ -70,10 +70,10 @@ def train(spec, checkpoint, seed=1):
     return variables, [(row.loss, row.accuracy, row.val_loss, row.learning_rate) for row in history]
 
 
-@pytest.fixture(scope="module")
-def modern(tensorflow, modern_config, schema, tmp_path_factory):
+@pytest.fixture(scope="module", params=["airbench94", "airbench94_muon"])
+def modern(request, tensorflow, modern_config, schema, tmp_path_factory):
     """A small airbench94, and what a training of it that nothing disturbs returns."""
-    spec = specs.model_spec(check.validate_and_fill(modern_config, schema), "airbench94")
+    spec = specs.model_spec(check.validate_and_fill(modern_config, schema), request.param)
     small = {"channels": (4, 8, 8), "learning_rate": 0.1, "epochs": 5, "batch_size": 8, "validation_split": 0.1}
     spec = spec.replace(**small)
     return spec, train(spec, StopAt(tmp_path_factory.mktemp("modern") / "whole.npz", looks=0))
@@ -81,7 +81,7 @@ def modern(tensorflow, modern_config, schema, tmp_path_factory):
 
 @pytest.mark.parametrize("looks", [2, 7, 11, 13])  # three calls an epoch; the bias is frozen after the third
 def test_a_modern_training_goes_on_too(modern, tmp_path, looks):
-    """Augmentation, Nesterov's momentum, Lookahead's slow weights and the frozen bias are all where they were."""
+    """Augmentation, momentum, Muon's too, Lookahead's slow weights and the frozen bias are all where they were."""
     spec, (whole, losses) = modern
     with pytest.raises(Interrupted):
         train(spec, StopAt(tmp_path / "stopped.npz", looks))

@@ -44,7 +44,7 @@ WRONG = [
         {"architecture": "airbench", "channels": [8, 8, 8], "dropout": [0, 0, 0]},
         "models.model5.dropout: applies only to architecture cifar10_cnn (here it is airbench)",
     ),
-    ("models.model5.momentum", 0.5, "models.model5.momentum: applies only to optimizer sgd (here it is adadelta)"),
+    ("models.model5.momentum", 0.5, "model5.momentum: applies only to optimizer sgd or muon (here it is adadelta)"),
     (
         "models.model8.schedule",
         "triangular",
