@@ -390,7 +390,7 @@ def test_what_goes_with_what_names_settings_and_values_of_the_schema(schema):
             for other, values in (rule.get("x-only-with", {}) | rule.get("x-entries", {})).items():
                 assert set(values) <= set(section[other]["enum"]), key
     (entries,) = schema["$defs"]["settings"]["properties"]["channels"]["x-entries"].values()
-    assert set(entries) == {"cifar10_cnn", "airbench"}
+    assert set(entries) == {"cifar10_cnn", "airbench", "airbench96"}
 
 
 def test_a_spec_is_read_by_name_and_cannot_be_changed(shipped_config, schema):
