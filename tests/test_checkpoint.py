@@ -71,17 +71,20 @@ def train(spec, checkpoint, seed=1):
 
 
 @pytest.fixture(scope="module")
-def modern(tensorflow, modern_config, schema, tmp_path_factory):
+def modern(request, tensorflow, modern_config, schema, tmp_path_factory):
     """A small airbench94, and what a training of it that nothing disturbs returns."""
-    spec = specs.model_spec(check.validate_and_fill(modern_config, schema), "airbench94")
+    spec = specs.model_spec(check.validate_and_fill(modern_config, schema), request.param)
     small = {"channels": (4, 8, 8), "learning_rate": 0.1, "epochs": 5, "batch_size": 8, "validation_split": 0.1}
     spec = spec.replace(**small)
     return spec, train(spec, StopAt(tmp_path_factory.mktemp("modern") / "whole.npz", looks=0))
 
 
-@pytest.mark.parametrize("looks", [2, 7, 11, 13])  # three calls an epoch; the bias is frozen after the third
+# Three calls an epoch; the bias is frozen after the third.
+@pytest.mark.parametrize(
+    ("modern", "looks"), [*(("airbench94", n) for n in (2, 7, 11, 13)), ("airbench94_muon", 8)], indirect=["modern"]
+)
 def test_a_modern_training_goes_on_too(modern, tmp_path, looks):
-    """Augmentation, Nesterov's momentum, Lookahead's slow weights and the frozen bias are all where they were."""
+    """Augmentation, momentum, Muon's too, Lookahead's slow weights and the frozen bias are all where they were."""
     spec, (whole, losses) = modern
     with pytest.raises(Interrupted):
         train(spec, StopAt(tmp_path / "stopped.npz", looks))

@@ -43,7 +43,7 @@ def test_every_setting_has_a_row_and_a_change_of_it_shows(program, schema):
 def test_a_row_has_the_default_the_meaning_and_what_it_applies_to(program, schema):
     table = program.tables(schema)["model"].splitlines()
     assert (
-        "| `weight_decay` | 0 | With `optimizer: sgd`: L2 penalty; times the weight, it is added to the weight's"
+        "| `weight_decay` | 0 | With `optimizer: sgd or muon`: L2 penalty; times the weight, it is added to the"
         in "\n".join(table)
     )
     assert len(table) == 2 + len(schema["$defs"]["model"]["properties"])
