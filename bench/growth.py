@@ -259,7 +259,9 @@ def costs(folder, empty, models, seeds, images):
     rows["status, all there"] = measured(status, folder)
     sizes = {"page": page.stat().st_size, "figures": size}
     sizes |= {name: path.stat().st_size for name, path in tables.items()}
-    print(f"\n{models} models x {seeds} seeds, MB: " + ", ".join(f"{of} {size / 1e6:.1f}" for of, size in sizes.items()))
+    print(
+        f"\n{models} models x {seeds} seeds, MB: " + ", ".join(f"{of} {size / 1e6:.1f}" for of, size in sizes.items())
+    )
     used = subprocess.run(["du", "-sm", runs], capture_output=True, text=True, check=True).stdout.split()[0]
     print(f"disk, MB: {used} in all, {int(used) / (models * seeds):.3f} a run")
     return pd.DataFrame(rows).T.rename_axis("step")

@@ -276,7 +276,7 @@ def _permutation_test(a: np.ndarray, b: np.ndarray, tests: int) -> tuple[np.ndar
     pairs, seeds = a.shape
     resamples, every = max(PERMUTATIONS, PERMUTATIONS_PER_TEST * tests), comb(2 * seeds, seeds)
     rng = np.random.default_rng(0)
-    splits: Iterator[Sequence[int]] = combinations(range(2 * seeds), seeds)
+    splits: Iterator = combinations(range(2 * seeds), seeds)
     if every > resamples:
         splits = (rng.permutation(2 * seeds)[:seeds] for _ in range(resamples))
     both, observed = np.concatenate([a, b], axis=1), a.sum(axis=1)  # the sum of one part decides the difference
