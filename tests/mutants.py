@@ -48,6 +48,7 @@ TESTS = {  # of a module, or of all in a folder; the others have those of their 
     "plan": ["keys", "families", "progress"],
     "report/figures": ["figures"],
     "report/outputs": ["keys", "page"],
+    "report/statistics": ["statistics", "diff"],
     "report/status": ["progress"],
     "report/unused": ["keys"],
     "report/wording": ["table", "page"],
@@ -391,30 +392,29 @@ def main():
     for name in PRELOADED.split():
         importlib.import_module(name)
     gc.freeze()
-    with (
-        tempfile.TemporaryDirectory() as FOLDER,
-        multiprocessing.get_context("fork").Pool(arguments.jobs, make_copy) as pool,
-    ):
+    with tempfile.TemporaryDirectory() as FOLDER:
         for module in arguments.modules:
-            drawn = mutants(module, arguments.sample)
-            if not drawn:
-                continue
-            start, reasons = time.monotonic(), equivalents()
-            tests = pool.apply(baseline, [module])
-            print(f"{module}: {len(tests)} tests, {time.monotonic() - start:.0f} s", flush=True)
-            same, survivors = 0, []
-            for mutant, survived in zip(drawn, pool.imap(survives, [(each, tests) for each in drawn]), strict=True):
-                if survived and (module, mutant.old, mutant.new) in reasons:
-                    same += 1
-                elif survived:
-                    survivors.append(f"- `{module}:{mutant.line}` `{mutant.old}` → `{mutant.new}`")
-                    print(survivors[-1], flush=True)
-            rest = len(drawn) - same
-            percent = f"{100 * len(survivors) / rest if rest else 0:.0f}%"
-            counts = (len(drawn), rest - len(survivors), same, len(survivors), percent)
-            write_page(module, f"| `{module}` | {' | '.join(map(str, counts))} |", survivors)
-            print("{}: {} mutants, {} killed, {} equivalent, {} survived ({}); {:.0f} s".format(
-                module, *counts, time.monotonic() - start), flush=True)  # fmt: skip
+            if drawn := mutants(module, arguments.sample):
+                judge(module, drawn, arguments.jobs)
+
+
+def judge(module, drawn, jobs):
+    """Run the tests on mutants of a module, and say on the terminal and in docs/mutants.md which survive."""
+    start, reasons, same, survivors = time.monotonic(), equivalents(), 0, []
+    with multiprocessing.get_context("fork").Pool(jobs, make_copy) as pool:
+        tests = pool.apply(baseline, [module])
+        for mutant, survived in zip(drawn, pool.imap(survives, [(each, tests) for each in drawn]), strict=True):
+            if survived and (module, mutant.old, mutant.new) in reasons:
+                same += 1
+            elif survived:
+                survivors.append(f"- `{module}:{mutant.line}` `{mutant.old}` → `{mutant.new}`")
+                print(survivors[-1], flush=True)
+    rest = len(drawn) - same
+    percent = f"{100 * len(survivors) / rest if rest else 0:.0f}%"
+    counts = (len(drawn), rest - len(survivors), same, len(survivors), percent)
+    write_page(module, f"| `{module}` | {' | '.join(map(str, counts))} |", survivors)
+    seconds = f"{len(tests)} tests, {time.monotonic() - start:.0f} s"
+    print("{}: {} mutants, {} killed, {} equivalent, {} survived ({}); {}".format(module, *counts, seconds), flush=True)
 
 
 if __name__ == "__main__":

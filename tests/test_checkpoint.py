@@ -14,6 +14,7 @@ import pytest
 from ablation import files
 from ablation.data import datasets, images, whitening
 from ablation.errors import Interrupted
+from ablation.keys import key_of
 from ablation.plan import Plan
 from ablation.settings import check, specs
 from ablation.training.checkpoint import Checkpoint
@@ -179,6 +180,50 @@ def program(prepared, data):
         return [str(word) for word in (sys.executable, ROOT / "scripts" / name, *words)]
 
     return command
+
+
+def test_whatever_decides_a_training_is_in_the_key_of_its_state(tensorflow, prepared, tmp_path, monkeypatch):
+    """What it was planned from, the seed, the images as they are, versions, device and precision: each alone."""
+    import keras
+
+    from ablation.training import checkpoint, devices, loop, provenance  # noqa: F401  a training imports the loop
+    from ablation.training.run import train_run
+
+    class Started(Exception):
+        pass
+
+    def start(path, key, every):
+        raise Started(path, key, every)
+
+    def key(seed=3, data="data", **planned):
+        made_from = plan.trainings["m"] | planned
+        folder = tmp_path / "trainings" / key_of(made_from) / "seed"
+        options = {"device": "cpu", "threads": 1, "jobs_per_gpu": 1, "checkpoint_epochs": 7}
+        with pytest.raises(Started) as started:
+            spec, images_path = specs.model_spec(config, "m"), tmp_path / data / plan.whitened_path
+            train_run("m", spec, seed, images_path, made_from, folder, **options)
+        path, text, every = started.value.args
+        assert (path, every) == (folder / "checkpoint.npz", 7)
+        return text
+
+    monkeypatch.setattr(checkpoint, "Checkpoint", start)
+    config, plan = prepared
+    labels, noise = np.arange(100) % 10, np.random.default_rng(1).random((100, 16, 16, 3), np.float32)
+    for name, y_train in (("data", labels), ("other", labels[::-1])):
+        arrays = {"x_train": noise, "y_train": y_train, "x_test": noise, "y_test": labels}
+        images.write_images(tmp_path / name / plan.whitened_path, plan.whitened, **arrays)
+    keys = [key(), key(seed=4), key(data="other"), key(train_images=90)]
+    for module, name, value in (
+        (provenance, "versions", {"keras": "0"}),
+        (devices, "start_tensorflow", "CPU, 2 threads"),
+        (devices, "dtype_policy", ("mixed_bfloat16", "")),
+    ):
+        with monkeypatch.context() as changed:
+            changed.setattr(module, name, lambda *arguments, value=value: value)
+            keys.append(key())
+    keras.config.set_dtype_policy("float32")
+    assert len(set(keys)) == len(keys) == 7
+    assert key() == keys[0]
 
 
 @pytest.fixture(scope="module")
