@@ -123,6 +123,17 @@ def test_a_state_of_something_else_is_left_alone(tensorflow, spec, tmp_path, cap
             np.testing.assert_array_equal(a, b)
 
 
+def test_a_second_signal_acts_at_once(tmp_path):
+    """The first is noted; from then on both have the system's own handlers, and afterwards those of before."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    with Checkpoint(tmp_path / "state.npz", "key", 1) as state:
+        assert state.stop_signal is None
+        os.kill(os.getpid(), signal.SIGINT)
+        assert state.stop_signal == "SIGINT"
+        assert {signal.getsignal(number) for number in before} == {signal.SIG_DFL}
+    assert {number: signal.getsignal(number) for number in before} == before
+
+
 @pytest.mark.parametrize(("every", "saved"), [(1, [1, 2, 3, 4]), (3, [3, 4])])
 def test_a_state_is_saved_every_so_many_epochs_and_at_the_end(tensorflow, spec, tmp_path, every, saved):
     class Counting(StopAt):
