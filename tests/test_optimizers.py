@@ -241,6 +241,20 @@ def test_settings_reach_muon(tensorflow, schema):
             assert factor == (3 if variable.name in ("bias", "beta", "gamma") else 1)
             assert pace == (2 if name == "modern" and variable.name == "bias" else 1)
             assert (len(variable.shape) == 4) == ("conv" in variable.path and variable.name == "kernel"), variable.path
+def test_settings_reach_the_optimizer_and_its_file(tensorflow, modern_config, schema):
+    """What a saved model says of its optimizer makes the same one again, whatever Keras's own options."""
+    from ablation.training.optimizers import build_optimizer
+    from ablation.training.optimizers.sgd import NesterovSGD
+
+    spec = specs.model_spec(check.validate_and_fill(modern_config, schema), "airbench94")
+    spec = spec.replace(momentum=0.8, weight_decay=0.02, bias_factor=3.0, learning_rate=0.5)
+    config = build_optimizer(spec, steps=40).get_config()
+    assert (config["momentum"], config["l2_penalty"], config["bias_factor"]) == (0.8, 0.02, 3.0)
+    assert config["learning_rate"]["config"] == {"peak": 0.5, "steps": 40}
+    assert config["name"] == "nesterov_sgd"
+    config = NesterovSGD(0.1, 0.9, 0.0, 1.0, name="mine", clipnorm=2.0).get_config()
+    assert (config["name"], config["clipnorm"]) == ("mine", 2.0)
+    assert NesterovSGD.from_config(config).get_config() == config
 
 
 def test_the_triangular_schedule_is_two_lines(tensorflow):
@@ -248,7 +262,10 @@ def test_the_triangular_schedule_is_two_lines(tensorflow):
 
     rates = [float(TriangularSchedule(2.0, 490)(step)) for step in range(491)]
     np.testing.assert_allclose(rates, 2 * np.interp(range(491), [0, 112, 490], [0.2, 1, 0.07]), rtol=1e-5)
-    assert np.isfinite([float(TriangularSchedule(2.0, 1)(step)) for step in (0, 1)]).all()
+    assert float(TriangularSchedule(2.0, 490)(600)) == pytest.approx(0.14)
+    for steps, expected in ((1, [0.4, 2]), (3, [0.4, 2, 1.07, 0.14])):  # with no room to rise, or to fall
+        found = [float(TriangularSchedule(2.0, steps)(step)) for step in range(steps + 1)]
+        assert found == pytest.approx(expected)
 
 
 def test_lookahead_is_the_formula(tensorflow):
