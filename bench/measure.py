@@ -67,11 +67,13 @@ def finish_without_work(folder, configs):
 def draw_without_work(study, results):
     """Make the figures and the report of a study, of which there is only their keys; return its Outputs."""
     from ablation import files
+    from ablation.report.figures import figure_paths
     from ablation.report.outputs import Outputs
 
     outputs = Outputs(study, results)
     for name, key in outputs.figures.items():
-        files.write_text(results / f"figures/{name}.png", key)
+        for path in figure_paths(name):
+            files.write_text(results / path, key)
     files.write_text(results / "report/index.html", outputs.report)
     return outputs
 

@@ -10,7 +10,7 @@ os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.ge
 
 from ablation import errors, folder, plan
 from ablation.keys import bears
-from ablation.report.figures import catalogue, names
+from ablation.report.figures import catalogue, figure_paths
 from ablation.report import terminal
 from ablation.report.outputs import TABLE_FILES, Outputs
 from ablation.settings import check, specs
@@ -30,7 +30,7 @@ except InputError as error:
     sys.exit(f"config error: {text.located(error, PLACES)}")
 
 FIGURES, TABLES = catalogue(config["report_on"]), ["accuracy", "comparisons"]
-ALL_FIGURES = expand("<results>/figures/{name}.png", name=OUTPUTS.names)
+ALL_FIGURES = [f"<results>/{path}" for name in OUTPUTS.names for path in figure_paths(name)]
 
 if workflow.is_main_process:
     ALIVE = errors.run(lambda: folder.remove_stale_locks(Path(".snakemake")))
@@ -127,15 +127,15 @@ def inputs_of_figure(name):
 
     def of_wildcards(wildcards):
         stem = "_".join([name, *wildcards])
-        path = f"figures/{stem}.png"
+        paths, key = figure_paths(stem), OUTPUTS.figure(name, *wildcards)
         results = {
             "runs": lambda: runs_of(wildcards.model, config["baseline"]),
             "whitening": lambda: f"<results>/{PLAN.whitened_path}",
         }.get(OUTPUTS.drawn_from(name), lambda: expand("<results>/report/{name}.csv", name=TABLES))
         return planned(
-            bears(RESULTS / path, OUTPUTS.figure(name, *wildcards)),
+            all(bears(RESULTS / path, key) for path in paths),
             f"plot_{name}",
-            [path],
+            paths,
             study="<results>/report/study.json",
             images=f"<results>/{PLAN.images_path}",
             results=results(),

@@ -100,6 +100,8 @@ for figure, facts in FIGURES.items():
                 category=facts.category,
                 labels={"figure": facts.title, "model": of.lstrip("_")},
             ),
+            f"<results>/figures/{figure}{of}.svg",
+            f"<results>/figures/{figure}{of}.pdf",
         log:
             f"<logs>/plot/{figure}{of}.log",
         benchmark:

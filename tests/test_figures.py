@@ -1,9 +1,12 @@
 """The figures show what was given; and odd studies have figures too."""
 
+import base64
+import io
 import re
 import subprocess
 import sys
 import warnings
+import xml.etree.ElementTree as ElementTree
 from types import SimpleNamespace
 
 import matplotlib
@@ -14,11 +17,12 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from PIL import Image
 
+from ablation.keys import bears
 from ablation.report import figures, statistics, table
-from ablation.report.figures import MANY
+from ablation.report.figures import MANY, svg
 from ablation.report.figures import texts as user_texts
 from ablation.report.figures.calibration import reliability
-from ablation.report.figures.style import LIGHT, MAX_CLASSES, PALETTE
+from ablation.report.figures.style import DARK, LIGHT, MAX_CLASSES, PALETTE
 from ablation.report.study import Study
 from conftest import ROOT
 from test_table import ACCURACIES, MODELS, a_study
@@ -175,13 +179,103 @@ def test_the_catalogue_needs_no_matplotlib():
     assert not {"matplotlib", "pandas", "scipy"} & set(printed.decode().split())
 
 
-def test_a_figure_bears_its_key_at_its_end(tmp_path):
-    figure = figures.draw("loss", study_of({"m": [history()]}), "m")
-    figures.save(figure, tmp_path / "loss_m.png", "0123456789abcdef")
-    assert b"0123456789abcdef" in (tmp_path / "loss_m.png").read_bytes()[-100:]
-    with Image.open(tmp_path / "loss_m.png") as picture:
+KEY = "0123456789abcdef"
+
+
+@pytest.mark.parametrize("suffix", figures.FORMATS)
+def test_a_figure_bears_its_key_at_its_end_and_is_the_same_bytes_each_time(suffix, tmp_path):
+    path, written = tmp_path / f"loss_m.{suffix}", set()
+    for others in ([], figures.FORMATS):  # saved before
+        figure = figures.draw("loss", study_of({"m": [history()]}), "m")
+        for other in others:
+            figures.save(figure, tmp_path / f"other.{other}", KEY)
+        figures.save(figure, path, KEY)
+        written.add(path.read_bytes())
+    (content,) = written
+    assert bears(path, KEY) and content.count(KEY.encode()) == 1
+    path.write_bytes(content[: -20 if suffix == "png" else -6])
+    assert not bears(path, KEY)
+
+
+def test_a_figure_can_be_read_in_all_formats(tmp_path):
+    figure = figures.draw("mistakes", whole_study(), "a")
+    for suffix in figures.FORMATS:
+        figures.save(figure, tmp_path / f"m.{suffix}", KEY)
+    with Image.open(tmp_path / "m.png") as picture:
         picture.load()
-        assert picture.size == (704, 440)
+        assert picture.size == (1122, 253)
+    assert ElementTree.parse(tmp_path / "m.svg").getroot().get("viewBox") == "0 0 734.4 165.6"
+    assert (tmp_path / "m.pdf").read_bytes().startswith(b"%PDF") and b"%%EOF" in (tmp_path / "m.pdf").read_bytes()[-60:]
+
+
+def svg_of(name, study, of=None):
+    return ElementTree.fromstring(svg.svg_of(figures.draw(name, study, of), name if of is None else f"{name}_{of}"))
+
+
+def styles(root):
+    """Return the style of each element of an SVG."""
+    return [dict(entry.split(":") for entry in element.get("style", "").split(";") if entry) for element in root.iter()]
+
+
+def test_an_svg_takes_over_the_color_and_the_font_of_its_page():
+    study = whole_study(models=list("abcdefg"))
+    for name, of in (("accuracies", None), ("curves", None), ("confusion", "b"), ("whitening", None)):
+        root = svg_of(name, study, of)
+        assert (root.get("fill"), root.get("color"), root.get("role")) == ("currentColor", "black", "img")
+        found = styles(root)
+        assert not any("font-family" in style for style in found)
+        assert not {"#000000", "black"} & {value for style in found for value in style.values()}
+        assert not any(element.tag.endswith("}style") for element in root.iter())
+        rectangles = [style.get("fill") for style in found if style.get("fill") in ("#ffffff", "white")]
+        assert len(rectangles) == sum(style.get("fill") == "#ffffff" and "font-size" in style for style in found)
+    texts = [element for element in svg_of("confusion", study, "b").iter() if element.tag.endswith("}text")]
+    assert {"predicted", "cat"} <= {text.text for text in texts}
+    assert {"#111111", "#ffffff"} <= {style.get("fill") for style in styles(svg_of("confusion", study, "b"))}
+
+
+def test_no_two_svgs_have_an_id_in_common_and_each_is_referred_to():
+    study, seen = whole_study(), set()
+    for name, info in figures.catalogue().items():
+        for of in figures.names(name, study.facts) or ([] if info.scope in ("family", "model") else [None]):
+            root = svg_of(name, study, of)
+            ids = [element.get("id") for element in root.iter() if element.get("id")]
+            assert len(ids) == len(set(ids)) and not seen & set(ids), (name, of)
+            seen |= set(ids)
+            whole = ElementTree.tostring(root, encoding="unicode")
+            assert all(f"#{one}" in whole for one in ids)
+            assert {link for link in re.findall(r'(?:url\(|href=")#(\w+)', whole)} == set(ids), (name, of)
+
+
+def test_texts_of_the_user_stand_in_an_svg_as_they_are():
+    name = '</g> id="x" &lt; #000000'
+    whole = svg.svg_of(figures.draw("loss", study_of({name: [history()]}), name), "loss")
+    assert name in [element.text for element in ElementTree.fromstring(whole).iter()]
+
+
+def test_small_images_are_in_an_svg_as_they_are():
+    images = [element for element in svg_of("whitening", whole_study()).iter() if element.tag.endswith("}image")]
+    sizes = set()
+    for image in images:
+        encoded = image.get("{http://www.w3.org/1999/xlink}href").split(",")[1]
+        sizes.add(Image.open(io.BytesIO(base64.b64decode(encoded))).size)
+    assert sizes == {(8, 8)}
+
+
+def luminance(color):
+    """Return the relative luminance of a color, as WCAG 2 defines it."""
+    values = np.array(matplotlib.colors.to_rgb(color))
+    linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.2126, 0.7152, 0.0722]
+
+
+def test_colors_can_be_told_from_white_and_from_a_dark_page():
+    template = (ROOT / "scripts/ablation/report/page.html.j2").read_text()
+    pages = {*re.findall(r"--(?:page|card): (#\w+)", template), "#ffffff"}
+    assert len(pages) == 4
+    for color in [*PALETTE[:-1], "#777777"]:
+        for page in pages:
+            dark, light = sorted([luminance(color), luminance(page)])
+            assert (light + 0.05) / (dark + 0.05) >= 3, (color, page)
 
 
 def test_curves_are_means_and_bands_go_from_seed_to_seed():
@@ -350,13 +444,25 @@ def test_reliability_by_hand():
     assert "m  (35.0 points)" in [text.get_text() for text in figure.legends[0].get_texts()]
 
 
-def test_confusions_in_percent_of_the_true_class_and_less_the_baseline():
+def test_confusions_in_percent_of_the_true_class_and_their_change_in_images_of_a_seed():
     labels = [0, 0, 1, 1, 2, 2]
-    study = study_of_predictions(labels, m=[[0, 1, 1, 1, 2, 2]], baseline=[labels])
-    matrix, difference = figures.draw("confusion", study, "m").axes
-    assert texts(matrix) == ["50", "50", "100", "100"]
-    assert texts(difference) == ["−50", "+50"]
+    study = study_of_predictions(labels, m=[[0, 1, 1, 1, 2, 2], [0, 1, 1, 1, 1, 2]], baseline=[labels, labels])
+    figure = figures.draw("confusion", study, "m")
+    matrix, difference = figure.axes
+    assert texts(matrix) == ["50", "50", "100", "25", "75"]
+    assert texts(difference) == ["−1", "+1"]  # and half an image is no text
+    assert figure.get_suptitle() == "m (−1.5 images right)"
     assert len(figures.draw("confusion", study, "baseline").axes) == 1
+
+
+def test_changes_of_a_confusion_are_green_where_they_are_better():
+    study = study_of_predictions([0, 0, 1, 1], NAMES[:2], m=[[0, 0, 0, 0]], baseline=[[0, 1, 1, 1]])
+    _, difference = figures.draw("confusion", study, "m").axes
+    better = difference.images[0].get_array().tolist()
+    assert better == [[1, 1], [-2, -2]]  # more and fewer of the first class, fewer and more of the second
+    assert texts(difference) == ["+1", "−1", "+2", "−2"]
+    red, green, _, _ = np.moveaxis(difference.images[0].to_rgba(difference.images[0].get_array()), -1, 0)
+    assert ((green > red) == (np.array(better) > 0)).all()
 
 
 def test_a_confusion_with_a_class_that_has_no_image_is_counted():
@@ -373,7 +479,7 @@ def test_accuracy_by_class():
 
 def test_texts_of_a_heatmap_stand_out_from_their_cells():
     axes, _ = figures.draw("classes", study_of_predictions([0, 0, 1, 2], m=[[0, 1, 1, 0]])).axes
-    assert [text.get_color() for text in axes.texts] == ["white", "black", "white"]  # 50%, 100%, 0% of cividis
+    assert [text.get_color() for text in axes.texts] == ["white", DARK, "white"]  # 50%, 100%, 0% of cividis
 
 
 def test_the_most_confident_mistakes_come_first():

@@ -70,7 +70,8 @@ def render(accuracies=ACCURACIES, seeds=5, averaged=(), of_run=None, chance=0.1,
     for name, figure in figures.catalogue().items():
         of = figures.names(name, facts)
         names += [f"{name}_{one}" for one in of] if figure.scope in ("model", "family") else [name]
-    return page.render(TEMPLATE, study, {name: b"\x89PNG " + name.encode() for name in names}, "0123456789abcdef")
+    svg = '<svg width="460.8pt" viewBox="0 0 460.8 288" role="img"><text>{}</text></svg>\n<!-- made from 1f -->\n'
+    return page.render(TEMPLATE, study, {name: svg.format(name) for name in names}, "0123456789abcdef")
 
 
 def test_it_bears_its_key_at_its_end():
@@ -124,16 +125,15 @@ def test_cells_of_the_table_by_hand():
 def test_every_row_and_figure_is_there():
     html = render()
     assert html.index('<tr id="row-b"') < html.index('<tr id="row-a"') < html.index('<tr id="row-c"')
-    assert html.count('<img src="data:image/png;base64,') == 6 + 3 * 4 + 3
-    assert len(re.findall(r'<img [^>]*alt="[^"]+"', html)) == 6 + 3 * 4 + 3
+    assert len(re.findall(r'<svg aria-label="[^"]+" [^>]*role="img">', html)) == 6 + 3 * 4 + 3
     assert "A &lt;study&gt; &amp; more" in html
-    assert 'alt="Training and validation loss of b by epoch"' in html
+    assert 'aria-label="Training and validation loss of b by epoch"' in html
     assert "{model}" not in html
 
 
 def test_figures_of_the_whitening_are_shown_where_a_model_sees_whitened_images():
     html = render(inputs=["raw"])
-    assert html.count('<img src="data:image/png;base64,') == 6 + 3 * 4
+    assert html.count("<svg ") == 6 + 3 * 4
     assert 'id="whitening"' not in html
 
 
@@ -145,8 +145,11 @@ def test_a_warning_is_at_the_top():
 
 
 def test_it_fetches_nothing():
-    html = render()
-    assert re.findall(r'(?:src|href)="(?!data:|#)([^"]*)"', html) == list(TABLE_FILES)  # links, next to the page
+    html = render({"a": ACCURACIES["a"]})
+    names = re.findall(r"<text>(\w+)</text>", html)
+    assert len(names) == 5 + 4 + 3
+    links = [f"../figures/{name}.{suffix}" for name in names for suffix in ("svg", "png", "pdf")]
+    assert re.findall(r'(?:src|href)="(?!data:|#)([^"]*)"', html) == [*TABLE_FILES, *links]  # files beside the page
     assert "@import" not in html
     assert not re.search(r"url\(", html)
 
@@ -176,7 +179,7 @@ def test_models_that_are_trained_once_count_once_and_are_named():
 
 def test_a_study_without_validation_images_does_not_speak_of_them():
     html = render(of_run={"validation_images": 0}, validation=[])
-    assert 'alt="Validation loss and accuracy of all models' not in html
+    assert 'label="Validation loss and accuracy of all models' not in html
     assert "validation images included" not in html
     assert "on validation images nothing" not in html
 
@@ -324,12 +327,12 @@ def test_a_family_has_a_heading_words_a_figure_and_its_comparisons():
     assert "The &lt;parts&gt;" in section
     assert "Worse than b: a (−10.00 points) and c (−10.20 points)." in section
     assert "Without a row: channels can&#39;t be put back by itself: it isn&#39;t." in section
-    assert 'alt="Differences of accuracy without each ingredient of parts' in section
+    assert 'aria-label="Differences of accuracy without each ingredient of parts' in section
     assert "The 2 comparisons with b" in section
     assert "The comparison with b" in html
     assert section.count('<tr id="of-parts-') == 2
     rates = html[html.index('<h3 id="family-rates">') : html.index('<h2 id="settings">')]
-    assert 'alt="Test accuracy over the settings of the grid rates"' in rates
+    assert 'aria-label="Test accuracy over the settings of the grid rates"' in rates
     assert "ingredient" not in rates
     assert "1 of them is b itself, trained once and compared with nothing." in rates
     assert "corrected (Holm) over the comparisons of its own table" in html

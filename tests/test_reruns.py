@@ -12,6 +12,7 @@ import psutil
 import pytest
 import yaml
 
+from ablation.report.figures import FORMATS
 from conftest import DIGITS, FIGURES_OF_MODEL, FIGURES_OF_STUDY, FIGURES_OF_WHITENING, MODELS, Checkout, jobs_in
 
 SEEDS = [1, 2]
@@ -477,6 +478,8 @@ def test_damage_is_seen_before_anything_runs(finished_study):
         ("report/mistakes.csv", None, {"compare"}),
         ("report/study.json", b"{", {"study"}),
         ("figures/loss_model5.png", b"PNG", {"plot_loss model5"}),
+        ("figures/loss_model5.svg", b"<svg>", {"plot_loss model5"}),
+        ("figures/loss_model5.pdf", None, {"plot_loss model5"}),
         (
             "runs/model5/seed1/metrics.json",
             edited.encode(),
@@ -569,9 +572,9 @@ def test_unused_results_are_listed_and_removed_when_asked_to(checkout):
     tiny(checkout, models={"a": {}, "b2": {"batch_normalization": "before_pool"}}, whitening={"epsilon": 0.02})
     run_jobs(checkout, TABLE)
     listed = checkout.snakemake("unused").stdout
-    assert listed.count(" MB  results/") == 1 + len(FIGURES_OF_MODEL)
+    assert listed.count(" MB  results/") == 1 + len(FIGURES_OF_MODEL) * len(FORMATS)
     assert " MB  results/runs/b/seed1  b, trained until" in listed
-    assert " MB  results/figures/loss_b.png  a figure" in listed
+    assert " MB  results/figures/loss_b.pdf  a figure" in listed
 
 
 def test_data_of_a_training_that_runs_are_not_removed(checkout):

@@ -161,13 +161,13 @@ def test_broken_looks_are_one_line(results, content):
 def test_a_figure_of_other_results_is_refused(results):
     study = read(results)
     study.__dict__["outputs"] = SimpleNamespace(figures={"loss_a": "0123456789abcdef"})
-    files.write_text(results / "figures/loss_a.png", "PNG 0123456789abcdef")
-    assert study.figure("loss_a") == b"PNG 0123456789abcdef"
-    (results / "figures/loss_a.png").write_text("PNG 0123456789abc")
-    with pytest.raises(InputError, match="loss_a.png: was made from other results, or cut short; delete it and run"):
+    files.write_text(results / "figures/loss_a.svg", "SVG 0123456789abcdef")
+    assert study.figure("loss_a") == "SVG 0123456789abcdef"
+    (results / "figures/loss_a.svg").write_text("SVG 0123456789abc")
+    with pytest.raises(InputError, match="loss_a.svg: was made from other results, or cut short; delete it and run"):
         study.figure("loss_a")
-    (results / "figures/loss_a.png").unlink()
-    with pytest.raises(InputError, match="loss_a.png: no such file"):
+    (results / "figures/loss_a.svg").unlink()
+    with pytest.raises(InputError, match="loss_a.svg: no such file"):
         study.figure("loss_a")
 
 

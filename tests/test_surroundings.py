@@ -115,6 +115,11 @@ def test_the_same_bits_in_a_hostile_environment(tmp_path):
         results = checkout.path / "results"
         figures = sorted(results.glob("figures/*.png"))
         pictures = [files.array_digest(np.asarray(Image.open(figure)))[:16] for figure in figures]
-        found[name] = [*run_digests(results / "runs/plain/seed1"), *pictures]
+        vectors = [
+            files.file_digest(path)[:16]
+            for suffix in ("pdf", "svg")
+            for path in sorted(results.glob(f"figures/*.{suffix}"))
+        ]
+        found[name] = [*run_digests(results / "runs/plain/seed1"), *pictures, *vectors]
         print(f"\n{name}: history, weights, predictions, figures {found[name]}")
     assert found["clean"] == found["hostile"]

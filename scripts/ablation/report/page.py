@@ -1,6 +1,7 @@
 """The report: one HTML page that needs nothing else."""
 
 import base64
+import html
 from collections.abc import Iterable
 from math import comb
 
@@ -8,17 +9,17 @@ import jinja2
 import pandas as pd
 
 from ablation.report import statistics
-from ablation.report.figures import MANY, catalogue
+from ablation.report.figures import FORMATS, MANY, catalogue
 from ablation.report.outputs import TABLE_FILES
 from ablation.report.study import Study
 from ablation.report.table import COLUMNS, duration, features, interval, percent, points, records
 from ablation.report.wording import AT_CHANCE, BETTER, FEW, SAME, TOO_FEW, TOO_WIDE, TOP, WORSE, on_images
 
 
-def render(template: str, study: Study, figures: dict[str, bytes], key: str) -> str:
+def render(template: str, study: Study, figures: dict[str, str], key: str) -> str:
     """Return the report as HTML.
 
-    template: text of the Jinja2 template; figures: PNG bytes by the name of the file, without its suffix; key: of
+    template: text of the Jinja2 template; figures: SVG by the name of the file, without its suffix; key: of
     everything that the report is made from, which stands at its end.
     """
     environment = jinja2.Environment(
@@ -30,6 +31,7 @@ def render(template: str, study: Study, figures: dict[str, bytes], key: str) -> 
     environment.filters["percent"] = percent
     environment.filters["on_images"] = lambda text: on_images(text, study.report_on)
     environment.filters["p"] = lambda p: "< 0.0001" if p < 0.0001 else f"{p:.4f}"
+    environment.filters["labeled"] = labeled
     environment.filters["base64"] = lambda content: base64.b64encode(content).decode()
     table, comparisons, metrics = study.accuracies, study.comparisons, study.metrics
     per_run = pd.DataFrame(metrics)
@@ -78,6 +80,7 @@ def render(template: str, study: Study, figures: dict[str, bytes], key: str) -> 
         },
         augmentations=sorted(set(table["test_time_augmentation"]) - {"none"}),
         figures=figures,
+        formats=FORMATS,
         catalogue={
             name: info
             for name, info in catalogue(study.report_on).items()
@@ -89,6 +92,12 @@ def render(template: str, study: Study, figures: dict[str, bytes], key: str) -> 
         seconds=per_run.drop_duplicates("weights_digest")["seconds"].sum(),  # models that train alike share a training
         versions=sorted({f"{name} {version}" for run in metrics for name, version in run["versions"].items()}),
     )
+
+
+def labeled(svg: str, alt: str) -> str:
+    """Return a figure's SVG for the page: with its text alternative, and with its width in points as --width."""
+    width = svg.split('viewBox="0 0 ', 1)[1].split(" ", 1)[0]
+    return svg.replace("<svg ", f'<svg aria-label="{html.escape(alt)}" style="--width:{width}px" ', 1)
 
 
 def introduction(table: pd.DataFrame, images: int) -> str:

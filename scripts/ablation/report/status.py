@@ -9,6 +9,7 @@ from pathlib import Path
 from ablation import files
 from ablation.keys import bears
 from ablation.plan import Plan
+from ablation.report.figures import figure_paths
 from ablation.report.outputs import Outputs
 from ablation.report.progress import PACES, Progress, duration, recorded_accuracy
 
@@ -130,7 +131,11 @@ def forecast(plan: Plan, images: Images | None, paces: Path = PACES) -> list[str
     progress, outputs, config = Progress(plan, paces), Outputs(plan.study, plan.results), plan.config
     trainings = [which for which, training in progress.trainings.items() if training.state != "finished"]
     evaluations = [(model, seed) for model, by_seed in progress.runs.items() for seed in by_seed if not by_seed[seed]]
-    figures = [name for name, key in outputs.figures.items() if not bears(plan.results / f"figures/{name}.png", key)]
+    figures = [
+        name
+        for name, key in outputs.figures.items()
+        if not all(bears(plan.results / path, key) for path in figure_paths(name))
+    ]
     lines = [
         f"{config['title']}: {count(len(config['models']), 'model')}, {count(len(config['seeds']), 'seed')}",
         f"To do: {count(len(trainings), 'training')}, {count(len(evaluations), 'evaluation')},"

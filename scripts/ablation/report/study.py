@@ -296,11 +296,11 @@ class Study:
             raise InputError(f"{path}: was changed after it was made; {files.REMEDY}")
         return read_table(path)
 
-    def figure(self, name: str) -> bytes:
-        """Return the PNG of a figure. Raises InputError for one that is not what the study's results make."""
-        path = self.results / f"figures/{name}.png"
-        with files.reading(path, "PNG"):
-            content = path.read_bytes()
+    def figure(self, name: str) -> str:
+        """Return the SVG of a figure. Raises InputError for one that is not what the study's results make."""
+        path = self.results / f"figures/{name}.svg"
+        with files.reading(path, "SVG"):
+            content = path.read_text(encoding="utf-8")
         if not bears(path, self.outputs.figures[name]):
             raise InputError(f"{path}: was made from other results, or cut short; {files.REMEDY}")
         return content

@@ -8,6 +8,7 @@ import filelock
 
 from ablation import files
 from ablation.errors import InputError
+from ablation.report.figures import FORMATS, figure_paths
 from ablation.report.study import Study
 
 logger = logging.getLogger(__name__)
@@ -30,14 +31,15 @@ def sweep(study: Study, remove: bool) -> None:
 
 def unused_paths(study: Study) -> list[Path]:
     """Return the folders and figures that a study does not refer to, in order of their names."""
-    used = study.folders() | {study.results / f"figures/{name}.png" for name in study.outputs.figures}
+    figures = {study.results / path for name in study.outputs.figures for path in figure_paths(name)}
+    used = study.folders() | figures
     trainings = set(study.results.glob("trainings/*/seed*/"))
     running = {folder for folder in trainings - used if _is_locked(folder)}
     found = {
         *(() if running else study.results.glob("data/*/")),
         *trainings,
         *study.results.glob("runs/*/seed*/"),
-        *study.results.glob("figures/*.png"),
+        *(path for suffix in FORMATS for path in study.results.glob(f"figures/*.{suffix}")),
     }
     return sorted(found - used - running)
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from ablation.report.study import Study
 
+FORMATS = ("svg", "png", "pdf")  # of the files of each figure; the page shows the first
 MANY = 14  # more models than that are drawn as rows, with their names beside them, instead of lines in as many colors
 
 
@@ -82,6 +83,11 @@ def names(name: str, facts: dict) -> list[str]:
     return list(facts["models"]) if figure.scope == "model" else []
 
 
+def figure_paths(name: str) -> list[str]:
+    """Return the files of a figure below the results, one per format. name: with the model or family that it is of."""
+    return [f"figures/{name}.{suffix}" for suffix in FORMATS]
+
+
 def draw(name: str, study: "Study", of: str | None = None) -> "Figure":
     """Return the figure `name` of a study, or of one of its models or families, as `names` has them."""
     from ablation.report.figures import texts
@@ -101,10 +107,23 @@ def draw(name: str, study: "Study", of: str | None = None) -> "Figure":
 
 
 def save(figure: "Figure", path: str | Path, key: str) -> None:
-    """Write a figure as PNG, atomically, with `key` in a private chunk at the end of the file."""
+    """Write a figure as SVG, PNG or PDF, by the suffix of `path`, atomically, with `key` at the end of the file."""
     from PIL.PngImagePlugin import PngInfo
 
-    chunks = PngInfo()
-    chunks.add(b"maDe", key.encode(), after_idat=True)
+    from ablation.report.figures.svg import svg_of
+
+    path = Path(path)
+    if figure.get_layout_engine() is not None:  # laid out once for all formats
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
     with atomic_write(path) as temporary:
-        figure.savefig(temporary, format="png", pil_kwargs={"pnginfo": chunks})
+        if path.suffix == ".svg":
+            temporary.write_text(f"{svg_of(figure, path.stem)}\n<!-- made from {key} -->\n", encoding="utf-8")
+        elif path.suffix == ".pdf":
+            figure.savefig(temporary, format="pdf", dpi=200, metadata={"CreationDate": None})
+            with open(temporary, "ab") as file:
+                file.write(f"% made from {key}\n".encode())
+        else:
+            chunks = PngInfo()
+            chunks.add(b"maDe", key.encode(), after_idat=True)
+            figure.savefig(temporary, format="png", pil_kwargs={"pnginfo": chunks})

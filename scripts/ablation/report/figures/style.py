@@ -11,6 +11,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
@@ -21,16 +22,20 @@ from ablation.report.figures.texts import SIZE, drawn, widest
 from ablation.report.study import Study
 from ablation.report.wording import TOO_FEW, TOO_WIDE
 
-PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]  # Okabe and Ito, 2008
-LIGHT = "#9ecae1"
+# A contrast of 3 or more to a white and to a dark page, and further apart, to normal and color-blind eyes, than the
+# colors of Okabe and Ito (2008), two of which are too light for white. The last one is the text's.
+PALETTE = ["#2d5aff", "#d2780f", "#0f9678", "#d200a5", "#a5874b", "#9678f0", "#000000"]
+LIGHT = (PALETTE[0], 0.5)
+DARK = "#111111"  # on colors: what is black is light on a dark page
 DASHES = ["-", "--"]
 MARKERS = ["o", "s"]
+BETTER_OR_WORSE = LinearSegmentedColormap.from_list("better_or_worse", ["#a33d00", "#f7f7f7", "#0a6b4f"])  # as verdicts
 MAX_CLASSES = 40  # in a matrix that can still be read
 
 matplotlib.rcdefaults()  # whatever a matplotlibrc of the user says
 matplotlib.rcParams.update(
     {
-        "figure.figsize": (6.4, 4.0),
+        "figure.figsize": (6.0, 3.8),
         "figure.dpi": 110,
         "figure.constrained_layout.use": True,
         "font.family": ["DejaVu Sans"],  # which Matplotlib brings
@@ -39,9 +44,11 @@ matplotlib.rcParams.update(
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.grid": True,
-        "grid.color": "#dddddd",
+        "grid.color": "black",
+        "grid.alpha": 0.13,
         "axes.axisbelow": True,
         "legend.frameon": False,
+        "pdf.fonttype": 42,  # fonts that a publisher takes
     }
 )
 
@@ -161,10 +168,10 @@ def heatmap(
     rows: Sequence[str],
     columns: Sequence[str],
     limits: tuple[float, float],
-    cmap: str,
+    cmap: str | Colormap,
     size: float = SIZE,
 ) -> AxesImage:
-    """Draw a matrix as colors, with a text in each cell, black or white as the color wants it; bold if it ends in *.
+    """Draw a matrix as colors, with a text in each cell, dark or white as the color wants it; bold if it ends in *.
 
     values: (rows, columns) floats, colored from limits[0] to limits[1], nothing where NaN; texts: the same of str;
     rows, columns: names as they are drawn, in letters of `size` points.
@@ -174,7 +181,7 @@ def heatmap(
     for row, column in np.ndindex(values.shape):
         text = texts[row][column]
         weight = "bold" if text.endswith("*") else "normal"
-        color = "black" if luminance[row, column] > 0.5 else "white"
+        color = DARK if luminance[row, column] > 0.5 else "white"
         axes.text(column, row, text, ha="center", va="center", fontsize=9, fontweight=weight, color=color)
     axes.set_xticks(range(len(columns)), columns, rotation=45, ha="right", rotation_mode="anchor", fontsize=size)
     axes.set_yticks(range(len(rows)), rows, fontsize=size)
