@@ -19,7 +19,7 @@ os.environ |= surroundings["SET"] | {f"{library}_NUM_THREADS": "1" for library i
 
 import jinja2  # noqa: E402, F401
 import keras  # noqa: E402, F401
-import matplotlib.backends.backend_agg  # noqa: E402, F401
+import matplotlib.backends.backend_agg  # noqa: E402
 import matplotlib.figure  # noqa: E402, F401
 import pandas  # noqa: E402, F401
 import PIL.Image  # noqa: E402, F401

@@ -241,6 +241,8 @@ def test_settings_reach_muon(tensorflow, schema):
             assert factor == (3 if variable.name in ("bias", "beta", "gamma") else 1)
             assert pace == (2 if name == "modern" and variable.name == "bias" else 1)
             assert (len(variable.shape) == 4) == ("conv" in variable.path and variable.name == "kernel"), variable.path
+
+
 def test_settings_reach_the_optimizer_and_its_file(tensorflow, modern_config, schema):
     """What a saved model says of its optimizer makes the same one again, whatever Keras's own options."""
     from ablation.training.optimizers import build_optimizer
