@@ -80,9 +80,9 @@ def test_a_row_can_be_linked_to(open_report, study):
     assert page.evaluate("document.querySelector(':target').cells[0].dataset.value") == "model5"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_serious_problem_of_accessibility(open_report, scheme):
-    page = open_report(scheme=scheme)
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light")])
+def test_no_serious_problem_of_accessibility(open_report, width, scheme):
+    page = open_report(width, scheme)
     page.evaluate("document.querySelectorAll('details').forEach(element => (element.open = true))")
     violations = Axe().run(page).response["violations"]
     serious = [violation for violation in violations if violation["impact"] in ("serious", "critical")]
@@ -95,11 +95,37 @@ def test_only_tables_scroll_sideways(open_report, width):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_figures_follow_the_mode_of_the_page_and_can_be_read_on_a_phone(open_report):
+    """Texts and axes have the color of the page's text, and scroll into sight where they would be too small."""
+    for scheme in ("light", "dark"):
+        page = open_report(390, scheme)
+        inks = page.evaluate("""
+            [...document.querySelectorAll("figure svg")].map(svg => {
+              const text = svg.querySelector("text:not([style*=fill])");
+              const line = svg.querySelector("[style*=currentColor]");
+              return [text && getComputedStyle(text).fill, line && getComputedStyle(line).stroke];
+            }).flat().filter(ink => ink)
+        """)
+        assert len(inks) > 20 and set(inks) == {page.evaluate("getComputedStyle(document.body).color")}
+        sizes = page.evaluate("""
+            [...document.querySelectorAll("figure svg text")].map(text => {
+              const { a, b } = text.getScreenCTM();
+              return parseFloat(getComputedStyle(text).fontSize) * Math.hypot(a, b);
+            })
+        """)
+        assert min(sizes) > 7
+        tabs = page.evaluate(
+            "[...document.querySelectorAll('figure .scroll')]"
+            ".map(box => [box.scrollWidth > box.clientWidth, box.tabIndex])"
+        )
+        assert {tuple(tab) for tab in tabs} == {(True, 0), (False, -1)}
+
+
 def test_it_prints(open_report):
     page = open_report()
     assert page.pdf(format="A4").startswith(b"%PDF")
 
 
 def test_it_is_small(study):
-    """At most 4 MB for three models, of which the pictures are nearly all."""
-    assert (study.results / "report/index.html").stat().st_size < 4_000_000
+    """At most half a megabyte for three models, of which the figures are nearly all."""
+    assert (study.results / "report/index.html").stat().st_size < 500_000

@@ -108,14 +108,16 @@ def draw(name: str, study: "Study", of: str | None = None) -> "Figure":
 
 def save(figure: "Figure", path: str | Path, key: str) -> None:
     """Write a figure as SVG, PNG or PDF, by the suffix of `path`, atomically, with `key` at the end of the file."""
+    from matplotlib import rc_context
     from PIL.PngImagePlugin import PngInfo
 
     from ablation.report.figures.svg import svg_of
 
     path = Path(path)
-    if figure.get_layout_engine() is not None:  # laid out once for all formats
+    if figure.get_layout_engine():  # laid out once for all formats
         figure.draw_without_rendering()
-        figure.set_layout_engine("none")
+        with rc_context({"figure.constrained_layout.use": False}):
+            figure.set_layout_engine(None)
     with atomic_write(path) as temporary:
         if path.suffix == ".svg":
             temporary.write_text(f"{svg_of(figure, path.stem)}\n<!-- made from {key} -->\n", encoding="utf-8")

@@ -24,8 +24,8 @@ ALT = "Confusion matrix of {model} and its difference to the baseline's"
 CAPTION = (
     "What the images of each class are taken for, in percent of the class, all seeds together. Beside it, for all"
     " models but the baseline, how many images more or fewer than by the baseline, mean over seeds: green is better"
-    " (more on the diagonal, fewer beside it), orange is worse; next to the name, how many more are right. Cells under"
-    " 0.5 are blank."
+    " (more on the diagonal, fewer beside it), orange is worse; next to the name, how many more are right in all. Cells"
+    " under 0.5 are blank."
 )
 
 
@@ -39,7 +39,8 @@ def draw(study: Study, model: str) -> Figure:
     panels = [(percent, _texts(percent, "{:.0f}".format), (0, 100), "cividis", "% of each true class")]
     if not np.array_equal(predicted, reference):
         change = counts - before
-        title += f" ({signed(np.trace(change), 1)} images right)"
+        more = np.trace(change)
+        title += f" ({abs(more):.1f} {'more' if more > 0 else 'fewer'} right)"
         better = np.where(np.eye(len(change), dtype=bool), change, -change)
         limit = max(np.abs(change).max(), 1)
         texts = _texts(change, lambda value: signed(value, 0))
