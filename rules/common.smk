@@ -10,7 +10,7 @@ os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.ge
 
 from ablation import errors, folder, plan
 from ablation.keys import bears
-from ablation.report.figures import catalogue, figure_paths
+from ablation.report.figures import catalogue, figure_paths, names
 from ablation.report import terminal
 from ablation.report.outputs import TABLE_FILES, Outputs
 from ablation.settings import check, specs
