@@ -7,6 +7,8 @@
 # make test-faults   real kills and faults, and fuzzing
 # make test-newest   what compares with Keras, on the newest Keras and TensorFlow
 # make test-slurm    the workflow on a real Slurm, which it installs on Debian
+# make mutants  the library broken a line at a time, to see which breaks no test sees; MODULE=report/table for one,
+#             SAMPLE=20 breaks of each
 # make lint   formatting, style and types
 # make docs   the tables of settings, from the schema, and the documentation as a site
 # make bench  every measurement of docs/performance.md, three quarters of an hour on 2 cores
@@ -17,7 +19,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo run plan status new test test-faults test-newest test-slurm lint docs bench gpu lock clean
+.PHONY: demo run plan status new test test-faults test-newest test-slurm mutants lint docs bench gpu lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/snakemake --cores all --configfile config/digits.yaml
@@ -52,6 +54,9 @@ test-newest: $(VENV)/.python
 	.venv-newest/bin/pip install --quiet --disable-pip-version-check --upgrade keras tensorflow
 	.venv-newest/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	.venv-newest/bin/pytest -m "not faults" $(WORKERS) $(addprefix tests/test_,$(addsuffix .py,layers losses optimizers network training checkpoint))
+
+mutants: $(VENV)/.installed-dev
+	$(BIN)/python tests/mutants.py $(MODULE) $(if $(SAMPLE),--sample $(SAMPLE))
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

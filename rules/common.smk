@@ -10,7 +10,7 @@ os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.ge
 
 from ablation import errors, folder, plan
 from ablation.keys import bears
-from ablation.report.figures import catalogue, figure_paths
+from ablation.report.figures import catalogue, figure_paths, names
 from ablation.report import terminal
 from ablation.report.outputs import TABLE_FILES, Outputs
 from ablation.settings import check, specs
@@ -30,7 +30,7 @@ except InputError as error:
     sys.exit(f"config error: {text.located(error, PLACES)}")
 
 FIGURES, TABLES = catalogue(config["report_on"]), ["accuracy", "comparisons"]
-ALL_FIGURES = [f"<results>/{path}" for name in OUTPUTS.figures for path in figure_paths(name)]
+ALL_FIGURES = [f"<results>/{path}" for name in OUTPUTS.names for path in figure_paths(name)]
 
 if workflow.is_main_process:
     ALIVE = errors.run(lambda: folder.remove_stale_locks(Path(".snakemake")))
@@ -75,9 +75,9 @@ def planned(there, rule, paths, **files):
 
 
 def written(rule, names, key, **files):
-    """Return a function to the inputs of a job that writes files of report/, as `planned`; the last one bears the key."""
+    """Return a function to the inputs of a job that writes files of report/, as `planned`; the last one bears key()."""
     paths = [f"report/{name}" for name in names]
-    return lambda wildcards: planned(bears(RESULTS / paths[-1], key), rule, paths, **files)
+    return lambda wildcards: planned(bears(RESULTS / paths[-1], key()), rule, paths, **files)
 
 
 def data_to_train(wildcards):
@@ -127,13 +127,13 @@ def inputs_of_figure(name):
 
     def of_wildcards(wildcards):
         stem = "_".join([name, *wildcards])
-        paths = figure_paths(stem)
+        paths, key = figure_paths(stem), OUTPUTS.figure(name, *wildcards)
         results = {
-            "model": lambda: runs_of(wildcards.model, config["baseline"]),
+            "runs": lambda: runs_of(wildcards.model, config["baseline"]),
             "whitening": lambda: f"<results>/{PLAN.whitened_path}",
-        }.get(FIGURES[name].scope, lambda: expand("<results>/report/{name}.csv", name=TABLES))
+        }.get(OUTPUTS.drawn_from(name), lambda: expand("<results>/report/{name}.csv", name=TABLES))
         return planned(
-            all(bears(RESULTS / path, OUTPUTS.figures[stem]) for path in paths),
+            all(bears(RESULTS / path, key) for path in paths),
             f"plot_{name}",
             paths,
             study="<results>/report/study.json",

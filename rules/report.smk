@@ -15,7 +15,7 @@ rule study:
             written(
                 "study",
                 ["study.json"],
-                PLAN.study["key"],
+                lambda: PLAN.study["key"],
                 template=str(HOME / "rules/report/study.json.j2"),
             )
         ),
@@ -41,7 +41,7 @@ rule compare:
             written(
                 "compare",
                 TABLE_FILES,
-                OUTPUTS.tables,
+                lambda: OUTPUTS.tables,
                 study="<results>/report/study.json",
                 images=f"<results>/{PLAN.images_path}",
                 metrics=runs_of(*config["models"]),
@@ -106,6 +106,8 @@ for figure, facts in FIGURES.items():
             f"<logs>/plot/{figure}{of}.log",
         benchmark:
             f"<benchmarks>/plot/{figure}{of}.tsv"
+        wildcard_constraints:
+            model="|".join(names(figure, PLAN.study["facts"])).replace(".", "[.]"),
         localrule: True
         conda:
             "../envs/report.yaml"
@@ -129,7 +131,7 @@ rule report:
             written(
                 "report",
                 ["index.html"],
-                OUTPUTS.report,
+                lambda: OUTPUTS.report,
                 study="<results>/report/study.json",
                 data=[
                     f"<results>/{path}"

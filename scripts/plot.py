@@ -17,7 +17,7 @@ def main() -> None:
 
     name, study = arguments.figure, Study.read(arguments.study)
     # The key comes first: code or runs that change from here on have another, so the figure is drawn again.
-    key = study.outputs.figures[f"{name}_{arguments.of}" if arguments.of else name]
+    key = study.figure_key(name, arguments.of)
     figure = figures.draw(name, study, arguments.of)
     for path in arguments.output:
         figures.save(figure, path, key)

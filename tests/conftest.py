@@ -95,11 +95,27 @@ def environment():
     return os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
 
+def start_forking(program, *arguments):
+    """Start a process that forks for these tests; it ends with them, when its input does."""
+    command = [sys.executable, ROOT / "tests" / program, *arguments]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
 @cache
 def forking_snakemake():
-    """The process that runs snakemake for these tests; it ends with them, when its input does."""
-    command = [sys.executable, ROOT / "tests/forking_snakemake.py"]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    """The process that runs snakemake for these tests."""
+    return start_forking("forking_snakemake.py")
+
+
+@cache
+def forking_environment():
+    """Return the environment in which `python` is a fork of a process that has imported TensorFlow."""
+    address = Path(tempfile.mkdtemp()) / "socket"
+    python = start_forking("forking_python.py", address)
+    python.stdout.readline()  # once it listens
+    address.chmod(0o600)
+    plain = environment()
+    return plain | {"PATH": f"{ROOT / 'tests/forked'}:{plain['PATH']}", "FORKING_PYTHON": str(address)}, python
 
 
 class Checkout:
@@ -129,10 +145,13 @@ class Checkout:
         return self._start([sys.executable, "-m", "snakemake", *SNAKEMAKE_LINES, "--cores", "2", *arguments])
 
     def snakemake(self, *arguments):
-        """Run snakemake in the checkout and return the finished process, its output as text."""
+        """Run snakemake in the checkout and return the finished process, its output as text.
+
+        Snakemake is a fork of a process that has imported it, and so are its jobs, of another; `start` has real ones.
+        """
         server, arguments = forking_snakemake(), [*SNAKEMAKE_LINES, "--cores", "2", *map(str, arguments)]
         with tempfile.NamedTemporaryFile("r") as output:
-            run = (arguments, str(self.path), environment(), output.name)
+            run = (arguments, str(self.path), forking_environment()[0], output.name)
             print(json.dumps(run), file=server.stdin, flush=True)
             status = int(server.stdout.readline())
             return subprocess.CompletedProcess(["snakemake", *arguments], status, output.read())

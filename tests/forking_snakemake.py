@@ -7,6 +7,7 @@ answers with the exit status of each.
 import gc
 import json
 import os
+import shutil
 import sys
 
 import jsonschema  # noqa: F401  what a run imports later on
@@ -17,11 +18,12 @@ from snakemake import cli
 
 
 def run(arguments, folder, environment, output):
-    """Be `python -m snakemake` with these arguments; this doesn't return."""
+    """Be `python -m snakemake` with these arguments, of the environment's `python`; this doesn't return."""
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
     sys.argv, sys.path[0] = ["snakemake", *arguments], folder
+    sys.executable = shutil.which("python")  # which the workflow gives to its jobs
     with open(output, "w") as file, open(os.devnull) as nothing:
         for descriptor, stream in enumerate((nothing, file, file)):
             os.dup2(stream.fileno(), descriptor)

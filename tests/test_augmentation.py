@@ -65,7 +65,31 @@ def test_a_seed_and_an_epoch_decide(tensorflow, spec):
     assert not np.array_equal(sample(1, 2)[:, 1:], sample(1, 4)[:, 1:])
 
 
-def test_the_logits_of_views_are_averaged_by_their_weights(tensorflow):
+def test_what_is_sampled_is_so_on_every_machine(tensorflow, spec):
+    """Flip, pixels down and right, center: from streams of their own, which no other version may exchange."""
+    from ablation.training.augmentation import sample_augmentation
+
+    spec = spec.replace(cutout=4, flip="random")
+    assert sample_augmentation(spec, seed=1, epoch=2, n=3).tolist() == [
+        [1, 1, 2, 63177, 43940],
+        [1, 2, 0, 57168, 7275],
+        [0, -2, 2, 32306, 33522],
+    ]
+    alternating = sample_augmentation(spec.replace(flip="alternating"), seed=1, epoch=2, n=3)
+    assert alternating[:, 0].tolist() == [0, 1, 1]
+
+
+def test_loss_and_accuracy_are_means_over_images(tensorflow):
+    from ablation.training import evaluation
+
+    probabilities = np.float32([[0.5, 0.25, 0.25], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6]])
+    loss, accuracy = evaluation.loss_and_accuracy(probabilities, np.array([0, 1, 1]))
+    assert loss == pytest.approx(-np.log([0.5, 0.8, 0.2]).mean(), rel=1e-5)
+    assert accuracy == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("batch", [500, 2])
+def test_the_logits_of_views_are_averaged_by_their_weights(tensorflow, monkeypatch, batch):
     """Of a model whose two logits are the upper left pixel's red and green, in which every view shows another pixel."""
     from ablation.training import evaluation
     from ablation.training.augmentation import VIEWS
@@ -74,11 +98,13 @@ def test_the_logits_of_views_are_averaged_by_their_weights(tensorflow):
         input_shape = (None, 4, 5, 3)
 
         def __call__(self, images, training):
+            assert training is False
             return tensorflow.nn.softmax(images[:, 0, 0, :2])
 
     def softmax(logits):
         return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
 
+    monkeypatch.setattr(evaluation, "EVAL_BATCH_SIZE", batch)
     images = np.random.default_rng(1).normal(size=(3, 4, 5, 3)).astype("float32")
     upright, mirrored = images[..., :2], images[:, :, ::-1, :2]
     expected = {

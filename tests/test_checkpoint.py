@@ -14,6 +14,7 @@ import pytest
 from ablation import files
 from ablation.data import datasets, images, whitening
 from ablation.errors import Interrupted
+from ablation.keys import key_of
 from ablation.plan import Plan
 from ablation.settings import check, specs
 from ablation.training.checkpoint import Checkpoint
@@ -71,17 +72,20 @@ def train(spec, checkpoint, seed=1):
 
 
 @pytest.fixture(scope="module")
-def modern(tensorflow, modern_config, schema, tmp_path_factory):
+def modern(request, tensorflow, modern_config, schema, tmp_path_factory):
     """A small airbench94, and what a training of it that nothing disturbs returns."""
-    spec = specs.model_spec(check.validate_and_fill(modern_config, schema), "airbench94")
+    spec = specs.model_spec(check.validate_and_fill(modern_config, schema), request.param)
     small = {"channels": (4, 8, 8), "learning_rate": 0.1, "epochs": 5, "batch_size": 8, "validation_split": 0.1}
     spec = spec.replace(**small)
     return spec, train(spec, StopAt(tmp_path_factory.mktemp("modern") / "whole.npz", looks=0))
 
 
-@pytest.mark.parametrize("looks", [2, 7, 11, 13])  # three calls an epoch; the bias is frozen after the third
+# Three calls an epoch; the bias is frozen after the third.
+@pytest.mark.parametrize(
+    ("modern", "looks"), [*(("airbench94", n) for n in (2, 7, 11, 13)), ("airbench94_muon", 8)], indirect=["modern"]
+)
 def test_a_modern_training_goes_on_too(modern, tmp_path, looks):
-    """Augmentation, Nesterov's momentum, Lookahead's slow weights and the frozen bias are all where they were."""
+    """Augmentation, momentum, Muon's too, Lookahead's slow weights and the frozen bias are all where they were."""
     spec, (whole, losses) = modern
     with pytest.raises(Interrupted):
         train(spec, StopAt(tmp_path / "stopped.npz", looks))
@@ -120,6 +124,17 @@ def test_a_state_of_something_else_is_left_alone(tensorflow, spec, tmp_path, cap
         assert sum("training restarts" in message for message in caplog.messages) == 1
         for a, b in zip(anew, fresh, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_a_second_signal_acts_at_once(tmp_path):
+    """The first is noted; from then on both have the system's own handlers, and afterwards those of before."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    with Checkpoint(tmp_path / "state.npz", "key", 1) as state:
+        assert state.stop_signal is None
+        os.kill(os.getpid(), signal.SIGINT)
+        assert state.stop_signal == "SIGINT"
+        assert {signal.getsignal(number) for number in before} == {signal.SIG_DFL}
+    assert {number: signal.getsignal(number) for number in before} == before
 
 
 @pytest.mark.parametrize(("every", "saved"), [(1, [1, 2, 3, 4]), (3, [3, 4])])
@@ -179,6 +194,50 @@ def program(prepared, data):
         return [str(word) for word in (sys.executable, ROOT / "scripts" / name, *words)]
 
     return command
+
+
+def test_whatever_decides_a_training_is_in_the_key_of_its_state(tensorflow, prepared, tmp_path, monkeypatch):
+    """What it was planned from, the seed, the images as they are, versions, device and precision: each alone."""
+    import keras
+
+    from ablation.training import checkpoint, devices, loop, provenance  # noqa: F401  a training imports the loop
+    from ablation.training.run import train_run
+
+    class Started(Exception):
+        pass
+
+    def start(path, key, every):
+        raise Started(path, key, every)
+
+    def key(seed=3, data="data", **planned):
+        made_from = plan.trainings["m"] | planned
+        folder = tmp_path / "trainings" / key_of(made_from) / "seed"
+        options = {"device": "cpu", "threads": 1, "jobs_per_gpu": 1, "checkpoint_epochs": 7}
+        with pytest.raises(Started) as started:
+            spec, images_path = specs.model_spec(config, "m"), tmp_path / data / plan.whitened_path
+            train_run("m", spec, seed, images_path, made_from, folder, **options)
+        path, text, every = started.value.args
+        assert (path, every) == (folder / "checkpoint.npz", 7)
+        return text
+
+    monkeypatch.setattr(checkpoint, "Checkpoint", start)
+    config, plan = prepared
+    labels, noise = np.arange(100) % 10, np.random.default_rng(1).random((100, 16, 16, 3), np.float32)
+    for name, y_train in (("data", labels), ("other", labels[::-1])):
+        arrays = {"x_train": noise, "y_train": y_train, "x_test": noise, "y_test": labels}
+        images.write_images(tmp_path / name / plan.whitened_path, plan.whitened, **arrays)
+    keys = [key(), key(seed=4), key(data="other"), key(train_images=90)]
+    for module, name, value in (
+        (provenance, "versions", {"keras": "0"}),
+        (devices, "start_tensorflow", "CPU, 2 threads"),
+        (devices, "dtype_policy", ("mixed_bfloat16", "")),
+    ):
+        with monkeypatch.context() as changed:
+            changed.setattr(module, name, lambda *arguments, value=value: value)
+            keys.append(key())
+    keras.config.set_dtype_policy("float32")
+    assert len(set(keys)) == len(keys) == 7
+    assert key() == keys[0]
 
 
 @pytest.fixture(scope="module")

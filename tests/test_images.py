@@ -25,7 +25,7 @@ def path(tmp_path):
         "y_test": np.arange(10) % 2,
     }
     path = tmp_path / key_of(MADE_FROM) / "images.npz"
-    images.write_images(path, MADE_FROM, **arrays)
+    images.write_images(path, MADE_FROM, {"class_names": ["a", "b"]}, **arrays)
     return path
 
 
@@ -34,7 +34,8 @@ def test_what_is_written_is_read(path):
     assert (pixels.shape, labels.tolist()) == ((40, 4, 4, 3), [0, 1] * 20)
     record = json.loads(path.with_suffix(".json").read_text())
     assert record["digests"]["train"] == digest == files.array_digest(pixels, labels)
-    assert record["made_from"] == MADE_FROM
+    assert (record["made_from"], record["class_names"]) == (MADE_FROM, ["a", "b"])
+    assert len(images.read_images(path, "test", limit=10)[0]) == 10
     few, few_labels, same_digest = images.read_images(path, "test", limit=3)
     assert np.array_equal(few, images.read_images(path, "test")[0][:3])
     assert few_labels.tolist() == [0, 1, 0]
@@ -105,6 +106,8 @@ def test_validation_images_by_seed_are_drawn_from_the_seed():
     assert numbers(one[1]) != numbers(other[1])
     assert sorted(numbers(one[0]) + numbers(one[1])) == list(range(40))
     assert [numbers(part) for part in images.split(*numbered(40), by_seed, 1)] == [numbers(part) for part in one]
+    assert numbers(one[1]) == [32, 18, 13, 38]  # on every machine: what a finished training has not seen
+    assert all(part[1].tolist() == [number % 2 for number in numbers(part)] for part in one)
 
 
 def test_a_limit_that_can_not_be():

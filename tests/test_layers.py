@@ -62,6 +62,15 @@ def test_inference_leaves_the_moving_statistics_alone(pair, images):
         np.testing.assert_array_equal(was, weight)
 
 
+def test_a_frozen_batch_normalization_is_in_inference(pair, images):
+    """As Keras has it: what is not trainable normalizes by its moving statistics, and leaves them."""
+    for layer in pair:
+        layer.trainable = False
+    ours, theirs = pair
+    np.testing.assert_allclose(ours(images, training=True), theirs(images, training=True), rtol=1e-4, atol=2e-5)
+    np.testing.assert_array_equal(ours.get_weights(), WEIGHTS)
+
+
 @pytest.mark.parametrize("activation", [None, "relu"])
 def test_convolution_is_keras_own(tensorflow, activation):
     import keras
@@ -129,6 +138,12 @@ def test_arguments_that_a_layer_lacks_are_refused(tensorflow, name, arguments, o
         getattr(layers, name)(*arguments, **options)
 
 
+def test_channels_last_by_its_number_is_taken(tensorflow):
+    from ablation.training.layers import FusedBatchNormalization
+
+    assert FusedBatchNormalization(axis=3).axis == 3
+
+
 def test_dropout_draws_from_its_seed(tensorflow):
     from ablation.training.layers import FastDropout
 
@@ -175,11 +190,15 @@ def test_kernel_gradient_is_tensorflows(tensorflow, padding, images, size):
     np.testing.assert_allclose(kernel_gradient(inputs, upstream, kernel.shape, padding), expected, rtol=1e-4, atol=1e-3)
 
 
-def test_a_wide_convolution_in_bfloat16_is_that_in_float32(tensorflow):
-    """As far as bfloat16's eight bits go."""
+def test_a_wide_convolution_in_bfloat16_is_that_in_float32(tensorflow, monkeypatch):
+    """As far as bfloat16's eight bits go, by way of `kernel_gradient`, which no other convolution takes."""
     import keras
 
-    from ablation.training.layers import FastConv2D
+    from ablation.training import layers
+    from ablation.training.layers import FastConv2D, kernel_gradient
+
+    taken = []
+    monkeypatch.setattr(layers, "kernel_gradient", lambda *given: taken.append(given[2]) or kernel_gradient(*given))
 
     images = np.random.default_rng(1).normal(size=(70, 5, 5, 128)).astype("float32")
     kernel = np.random.default_rng(2).normal(size=(3, 3, 128, 128)).astype("float32") / 34
@@ -196,6 +215,13 @@ def test_a_wide_convolution_in_bfloat16_is_that_in_float32(tensorflow):
         results.append(tape.gradient(loss, [x, layer.kernel.value]))
     for ours, expected in zip(*results, strict=True):
         assert np.linalg.norm(ours - expected) < 0.01 * np.linalg.norm(expected)
+    for filters, policy in ((127, "mixed_bfloat16"), (128, "float32")):
+        layer = FastConv2D(filters, 3, padding="same", dtype=policy)
+        layer.build(images.shape)
+        with tensorflow.GradientTape() as tape:
+            loss = tensorflow.reduce_sum(layer(images[:2]))
+        tape.gradient(loss, layer.kernel.value)
+    assert taken == [(3, 3, 128, 128)]
 
 
 def test_gelu_and_its_gradient(tensorflow):

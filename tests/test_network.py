@@ -168,17 +168,41 @@ def test_constants_are_the_paper_s(airbench):
 
 
 def test_layers_stand_where_the_paper_has_them(airbench):
-    layers = [type(layer).__name__.replace("FusedBatchNormalization", "BN") for layer in airbench().layers]
+    layers = [type(layer).__name__.replace("FusedBatchNormalization", "BN") for layer in airbench().layers[1:]]
     block = ["FastConv2D", "MaxPooling2D", "BN", "SigmoidGelu", "FastConv2D", "BN", "SigmoidGelu"]
     first = ["Normalization", "PatchWhitening", "SigmoidGelu"]
     assert layers == [*first, *block, *block, *block, "GlobalMaxPooling2D", "Dense", "Rescaling", "Softmax"]
+
+
+def test_the_network_for_96_percent(airbench):
+    """A third convolution in each block, and a shortcut from the first GELU to before the last; parameters counted by
+    hand."""
+    model = airbench(architecture="airbench96", channels=(128, 384, 512))
+    convolutions = 9 * (24 * 128 + 128 * 384 + 384 * 512 + 2 * (128**2 + 384**2 + 512**2))
+    biases = 3 * (128 + 384 + 512)
+    trained = sum(weight.value.shape.num_elements() for weight in model.trainable_weights)
+    assert (trained, model.count_params() - trained) == (24 + convolutions + biases + 5120, 288 + 2 * biases)
+    names = [type(layer).__name__.replace("FusedBatchNormalization", "BN") for layer in model.layers]
+    block = ["FastConv2D", "MaxPooling2D", "BN", "SigmoidGelu", "FastConv2D", "BN", "SigmoidGelu", "FastConv2D", "BN"]
+    assert names[4:-4] == [*block, "Add", "SigmoidGelu"] * 3
+    for number, name in enumerate(names):
+        if name == "Add":
+            around, inside = model.layers[number - 6], model.layers[number - 1]
+            assert [id(each) for each in model.layers[number].input] == [id(around.output), id(inside.output)]
+    assert {layer.momentum for layer in model.layers if hasattr(layer, "momentum")} == {0.9}
+    small, images = airbench(architecture="airbench96", channels=(4, 8, 8)), images_of(20)
+    before = small.get_weights()
+    small.train_on_batch(images, np.arange(20) % 10)
+    changed = [not np.array_equal(old, new) for old, new in zip(before, small.get_weights(), strict=True)]
+    assert np.isfinite(small.predict(images, verbose=0)).all()
+    assert changed == [variable.name != "kernel" or variable.trainable for variable in small.weights]
 
 
 def test_the_first_layer_whitens_patches(airbench):
     """Its first twelve outputs are uncorrelated over patches, of variance 1 where epsilon is small beside it; the
     others are their negatives."""
     model = airbench()
-    outputs = model.layers[1](model.layers[0](images_of(200))).numpy().reshape(-1, 24).astype("float64")
+    outputs = model.layers[2](model.layers[1](images_of(200))).numpy().reshape(-1, 24).astype("float64")
     np.testing.assert_allclose(outputs[:, 12:], -outputs[:, :12], atol=1e-5)
     covariance = outputs[:, :12].T @ outputs[:, :12] / len(outputs)
     np.testing.assert_allclose(covariance - np.diag(np.diag(covariance)), 0, atol=2e-3)
@@ -208,7 +232,7 @@ def test_a_saved_modern_model_loads_as_it_was(airbench, tmp_path):
 
 
 def test_a_learned_first_layer_is_trained(airbench):
-    layer = airbench(first_layer="learned").layers[1]
+    layer = airbench(first_layer="learned").layers[2]
     assert type(layer).__name__ == "FastConv2D"
     assert len(layer.trainable_weights) == 2
 

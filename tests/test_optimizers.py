@@ -133,12 +133,141 @@ def test_nesterov_momentum_is_keras_own_at_a_constant_rate(tensorflow):
     np.testing.assert_allclose(*results, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(90, 8), (8, 90), (12, 12)], ids=str)
+@pytest.mark.parametrize(
+    ("steps", "dtype", "tolerance"), [(5, "float32", 1e-3), (3, "float32", 1e-3), (5, "bfloat16", 0.15)]
+)
+def test_muon_s_matrices_are_nearly_orthogonal(tensorflow, shape, steps, dtype, tolerance):
+    """Singular vectors stay, whatever the length; singular values go through the polynomial, into the known band."""
+    from ablation.training.optimizers.muon import orthogonalize
+
+    left, _, right = np.linalg.svd(np.random.default_rng(1).normal(size=shape), full_matrices=False)
+    values = np.linspace(1, 10, min(shape))
+    matrix = left * values @ right
+    values /= np.linalg.norm(values)
+    for _ in range(steps):
+        values = 3.4445 * values - 4.7750 * values**3 + 2.0315 * values**5
+    for length in (1e-9, 1, 1e9):
+        found = orthogonalize(tensorflow.constant(length * matrix, tensorflow.float32), steps, dtype)
+        assert found.dtype == tensorflow.float32
+        np.testing.assert_allclose(found, left * values @ right, atol=tolerance)
+        singular = np.linalg.svd(found, compute_uv=False)
+        assert 0.68 - tolerance < singular.min() <= singular.max() < 1.21 + tolerance
+    np.testing.assert_array_equal(orthogonalize(tensorflow.zeros(shape), steps, dtype), np.zeros(shape))
+
+
+def test_muon_is_the_formula(tensorflow):
+    """Written as in PyTorch, filters first: kernels of convolutions only; the rest is SGD, vectors with their factor
+    and a frozen one with a schedule of its own."""
+    import keras
+
+    from ablation.training.optimizers.muon import Muon
+
+    def orthogonal(g):
+        x = g / np.linalg.norm(g)
+        for _ in range(5):
+            gram = x @ x.T
+            x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
+        return x
+
+    shapes = {"convolution": (3, 3, 4, 6), "dense": (5, 4), "bias": (6,), "frozen": (3,)}
+    rng = np.random.default_rng(1)
+    x = {name: rng.normal(size=shape) for name, shape in shapes.items()}
+    variables = {name: keras.Variable(value.astype("float32"), name="kernel") for name, value in x.items()}
+    variables["frozen"].last_epoch = 2
+    optimizer = Muon(
+        keras.optimizers.schedules.PolynomialDecay(0.01, 20, 0.0),
+        0.85,
+        l2_penalty=0.1,
+        bias_factor=64.0,
+        kernel_factor=30.0,
+        kernel_momentum=0.6,
+        newton_schulz_steps=5,
+        compute_dtype="float32",
+        epochs=4,
+    )
+    optimizer.build(list(variables.values()))
+    v = {name: np.zeros(shape) for name, shape in shapes.items()}
+    for t in range(20):
+        gradients = {name: rng.normal(size=shape) for name, shape in shapes.items()}
+        for name, gradient in gradients.items():
+            rate = 0.01 * max(1 - t / (10 if name == "frozen" else 20), 0)
+            if name == "convolution":
+                v[name] = 0.6 * v[name] + gradient
+                filters = (gradient + 0.6 * v[name]).transpose(3, 2, 0, 1).reshape(6, -1)
+                step = orthogonal(filters).reshape(6, 4, 3, 3).transpose(2, 3, 1, 0)
+                x[name] = x[name] * 6**0.5 / np.linalg.norm(x[name]) - 30 * rate * step
+            else:
+                g = (1 if name == "dense" else 64) * gradient + 0.1 * x[name]
+                v[name] = 0.85 * v[name] + g
+                x[name] = x[name] - rate * (g + 0.85 * v[name])
+        optimizer.apply(
+            [keras.ops.convert_to_tensor(gradient.astype("float32")) for gradient in gradients.values()],
+            list(variables.values()),
+        )
+        for name, variable in variables.items():
+            np.testing.assert_allclose(variable.numpy(), x[name], rtol=1e-4, atol=1e-4, err_msg=name)
+
+
+def test_settings_reach_muon(tensorflow, schema):
+    """In any network; what it computes in is what the layers do."""
+    import keras
+
+    from ablation.training import networks
+
+    settings = {"kernel_learning_rate": 0.3, "learning_rate": 0.5, "kernel_momentum": 0.7, "newton_schulz_steps": 4}
+    settings |= {"optimizer": "muon", "momentum": 0.8, "weight_decay": 0.1, "bias_factor": 3, "epochs": 6}
+    models = {
+        "cnn": settings | {"batch_normalization": "before_relu", "channels": [4, 4, 4, 4]},
+        "residual": settings | {"architecture": "resnet20", "width": 2},
+        "modern": settings | {"architecture": "airbench", "channels": [4, 4, 4]},
+    }
+    config = check.validate_and_fill({"dataset": {"name": "digits"}, "models": models}, schema)
+    images = np.random.default_rng(1).normal(size=(50, 16, 16, 3)).astype("float32")
+    for name, policy in (("cnn", "float32"), ("residual", "float32"), ("modern", "mixed_bfloat16")):
+        keras.config.set_dtype_policy(policy)
+        try:
+            model = networks.build_network(specs.model_spec(config, name), images, 3)
+        finally:
+            keras.config.set_dtype_policy("float32")
+        found = model.optimizer.get_config()
+        assert found["kernel_factor"] == pytest.approx(0.6)
+        expected = {"momentum": 0.8, "l2_penalty": 0.1, "bias_factor": 3, "kernel_momentum": 0.7, "epochs": 6}
+        expected |= {"newton_schulz_steps": 4, "compute_dtype": "bfloat16" if name == "modern" else "float32"}
+        assert {key: found[key] for key in expected} == expected
+        for variable, factor, pace in zip(
+            model.trainable_variables, model.optimizer._factors, model.optimizer._paces, strict=True
+        ):
+            assert factor == (3 if variable.name in ("bias", "beta", "gamma") else 1)
+            assert pace == (2 if name == "modern" and variable.name == "bias" else 1)
+            assert (len(variable.shape) == 4) == ("conv" in variable.path and variable.name == "kernel"), variable.path
+
+
+def test_settings_reach_the_optimizer_and_its_file(tensorflow, modern_config, schema):
+    """What a saved model says of its optimizer makes the same one again, whatever Keras's own options."""
+    from ablation.training.optimizers import build_optimizer
+    from ablation.training.optimizers.sgd import NesterovSGD
+
+    spec = specs.model_spec(check.validate_and_fill(modern_config, schema), "airbench94")
+    spec = spec.replace(momentum=0.8, weight_decay=0.02, bias_factor=3.0, learning_rate=0.5)
+    config = build_optimizer(spec, steps=40).get_config()
+    assert (config["momentum"], config["l2_penalty"], config["bias_factor"]) == (0.8, 0.02, 3.0)
+    assert config["learning_rate"]["config"] == {"peak": 0.5, "steps": 40}
+    assert config["name"] == "nesterov_sgd"
+    config = NesterovSGD(0.1, 0.9, 0.0, 1.0, name="mine", clipnorm=2.0).get_config()
+    assert (config["name"], config["clipnorm"]) == ("mine", 2.0)
+    assert NesterovSGD.from_config(config).get_config() == config
+
+
 def test_the_triangular_schedule_is_two_lines(tensorflow):
     from ablation.training.schedules.triangular import TriangularSchedule
 
     rates = [float(TriangularSchedule(2.0, 490)(step)) for step in range(491)]
     np.testing.assert_allclose(rates, 2 * np.interp(range(491), [0, 112, 490], [0.2, 1, 0.07]), rtol=1e-5)
-    assert np.isfinite([float(TriangularSchedule(2.0, 1)(step)) for step in (0, 1)]).all()
+    assert float(TriangularSchedule(2.0, 490)(600)) == pytest.approx(0.14)
+    for steps, expected in ((1, [0.4, 2]), (3, [0.4, 2, 1.07, 0.14])):  # with no room to rise, or to fall
+        found = [float(TriangularSchedule(2.0, steps)(step)) for step in range(steps + 1)]
+        assert found == pytest.approx(expected)
 
 
 def test_lookahead_is_the_formula(tensorflow):
@@ -239,13 +368,26 @@ def test_a_schedule_lasts_as_long_as_the_training(tensorflow, schema):
         ({"optimizer": {"name": "adamw", "use_ema": 1}}, "models.a.optimizer.use_ema: expected true or false, got 1"),
         (
             {"optimizer": "adamw", "momentum": 0.5},
-            "a.momentum: applies only to optimizer sgd (here it is Keras's adamw, which has its arguments inside",
+            "a.momentum: applies only to optimizer sgd or muon (here it is Keras's adamw, which has its arguments",
         ),
         (
             {"optimizer": {"name": "sgd"}, "momentum": 0.5},
-            "only to optimizer sgd (here it is Keras's sgd, which has its",
+            "only to optimizer sgd or muon (here it is Keras's sgd, which has its",
         ),
-        ({"optimizer": "adadelta", "momentum": 0.5}, "applies only to optimizer sgd (here it is adadelta)"),
+        ({"optimizer": "adadelta", "momentum": 0.5}, "applies only to optimizer sgd or muon (here it is adadelta)"),
+        ({"optimizer": "sgd", "kernel_momentum": 0.5}, "applies only to optimizer muon (here it is sgd)"),
+        (
+            {"optimizer": {"name": "muon"}, "learning_rate": 1, "kernel_momentum": 0.5},
+            "applies only to optimizer muon (here it is Keras's muon, which has its arguments inside",
+        ),
+        ({"optimizer": "muon", "newton_schulz_steps": 0}, "a.newton_schulz_steps: must be at least 1 (got 0)"),
+        (
+            {
+                "optimizer": "muon",
+                "schedule": {"name": "piecewise_constant_decay", "boundaries": [1], "values": [1, 2]},
+            },
+            "a.schedule: piecewise_constant_decay does not go with optimizer muon, which needs a learning_rate beside",
+        ),
         (
             {"optimizer": "adamw"},
             "a.learning_rate: missing; the default 1 is for adadelta, and Keras's adamw has 0.001 by its own",

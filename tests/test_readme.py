@@ -43,7 +43,7 @@ def test_every_setting_has_a_row_and_a_change_of_it_shows(program, schema):
 def test_a_row_has_the_default_the_meaning_and_what_it_applies_to(program, schema):
     table = program.tables(schema)["model"].splitlines()
     assert (
-        "| `weight_decay` | 0 | With `optimizer: sgd`: L2 penalty; times the weight, it is added to the weight's"
+        "| `weight_decay` | 0 | With `optimizer: sgd or muon`: L2 penalty; times the weight, it is added to the"
         in "\n".join(table)
     )
     assert len(table) == 2 + len(schema["$defs"]["model"]["properties"])
@@ -64,11 +64,27 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglo
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
 def test_links_lead_somewhere(page):
     for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
-        if not link.startswith(("http:", "https:")):
+        if not link.startswith(("http:", "https:", "../../actions/")):  # the last are pages of GitHub's
             name, _, anchor = link.partition("#")
             target = page.parent / name if name else page
             assert target.exists(), link
             assert not anchor or anchor in anchors(target), link
+
+
+def test_the_badges_are_true():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (snakemake,) = re.findall(r'min_version\("([\d.]+)"\)', (ROOT / "Snakefile").read_text(encoding="utf-8"))
+    (oldest, too_new) = re.search(
+        r'requires-python = ">=3\.(\d+),<3\.(\d+)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    ).groups()
+    assert f"[![Snakemake {snakemake} or newer](https://img.shields.io/badge/snakemake-%E2%89%A5{snakemake}-" in readme
+    newest = int(too_new) - 1
+    assert (
+        f"[![Python 3.{oldest} to 3.{newest}](https://img.shields.io/badge/python-3.{oldest}%20to%203.{newest}-"
+        in readme
+    )
+    assert "[![CI](../../actions/workflows/ci.yml/badge.svg)]" in readme
+    assert (ROOT / ".github/workflows/ci.yml").exists()
 
 
 def test_every_page_can_be_found_from_the_readme():
@@ -78,7 +94,9 @@ def test_every_page_can_be_found_from_the_readme():
         if page not in seen and page.suffix == ".md":
             seen.add(page)
             links = re.findall(r"\]\(([^)\s#]+)", page.read_text(encoding="utf-8"))
-            todo += [(page.parent / link).resolve() for link in links if not link.startswith("http")]
+            todo += [
+                (page.parent / link).resolve() for link in links if not link.startswith(("http", "../../actions/"))
+            ]
     assert set(PAGES) <= seen | {ROOT / "docs/index.md", ROOT / "results/README.md"}  # which lead there themselves
 
 

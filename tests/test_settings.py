@@ -44,7 +44,7 @@ WRONG = [
         {"architecture": "airbench", "channels": [8, 8, 8], "dropout": [0, 0, 0]},
         "models.model5.dropout: applies only to architecture cifar10_cnn (here it is airbench)",
     ),
-    ("models.model5.momentum", 0.5, "models.model5.momentum: applies only to optimizer sgd (here it is adadelta)"),
+    ("models.model5.momentum", 0.5, "model5.momentum: applies only to optimizer sgd or muon (here it is adadelta)"),
     (
         "models.model8.schedule",
         "triangular",
@@ -390,7 +390,7 @@ def test_what_goes_with_what_names_settings_and_values_of_the_schema(schema):
             for other, values in (rule.get("x-only-with", {}) | rule.get("x-entries", {})).items():
                 assert set(values) <= set(section[other]["enum"]), key
     (entries,) = schema["$defs"]["settings"]["properties"]["channels"]["x-entries"].values()
-    assert set(entries) == {"cifar10_cnn", "airbench"}
+    assert set(entries) == {"cifar10_cnn", "airbench", "airbench96"}
 
 
 def test_a_spec_is_read_by_name_and_cannot_be_changed(shipped_config, schema):

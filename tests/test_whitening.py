@@ -103,6 +103,14 @@ def test_the_spread_is_the_standard_deviation_of_all_blocks(monkeypatch):
     values = np.random.default_rng(0).normal(3, 2, (50, 4, 4, 3)).astype(np.float32)
     monkeypatch.setattr(whitening, "BLOCK", 8)
     assert whitening.spread(values) == pytest.approx(values.std(dtype=np.float64), rel=1e-9)
+    assert whitening.spread(np.full_like(values, 0.1)) == pytest.approx(0, abs=1e-6)
+
+
+def test_blocks_change_nothing(images, monkeypatch):
+    whole = whitening.whiten(images, images[:7], 0.1, 0)
+    monkeypatch.setattr(whitening, "BLOCK", 64)
+    for ours, expected in zip(whitening.whiten(images, images[:7], 0.1, 0)[:2], whole[:2], strict=True):
+        np.testing.assert_allclose(ours, expected, atol=1e-4)
 
 
 def test_fewer_images_than_values_are_refused_where_that_ruins_others():
@@ -125,14 +133,18 @@ def test_a_spread_worth_a_warning(monkeypatch):
     many = whitening.fit(smooth(800, 1), 1e-6)  # more than values: never an error
     assert whitening.check_spread(many, fitted, test).startswith("whitening spreads test images ")
     assert whitening.check_spread(zca, 1.0, 1.49) is None
+    assert whitening.check_spread(zca, 1.0, 1.51) and whitening.check_spread(zca, 1.0, 2.99)
+    with pytest.raises(InputError):
+        whitening.check_spread(zca, 1.0, 3.01)
+    assert "1e+12 times as wide" in whitening.check_spread(many, 0.0, 1.0)  # all images of the fit alike
 
 
 def test_what_does_not_fit_into_memory_is_refused_before_the_work(monkeypatch):
     """C3: images of 96 x 96 x 3."""
     monkeypatch.setattr(whitening, "available_memory", lambda: 16 * 10**9)
-    assert whitening.check_memory((32, 32, 3), 60_000).startswith(
-        "whitening 3,072 values per image (32 x 32 x 3) takes"
-    )
+    line = "whitening 3,072 values per image (32 x 32 x 3) takes about {} GB of memory"
+    for images, needed in ((60_000, "1.4"), (100, "0.5")):  # six matrices of 75 MB; images, and blocks of them
+        assert whitening.check_memory((32, 32, 3), images) == line.format(needed)
     with pytest.raises(
         InputError,
         match=r"27,648 values per image \(96 x 96 x 3\) takes about 37.\d GB of memory, and 16.0 GB are available",
@@ -151,3 +163,5 @@ def test_the_memory_of_a_control_group_counts(monkeypatch):
     assert whitening.available_memory() == 5_000_000 * 1024
     texts["/sys/fs/cgroup/job/memory.max"] = "1000000\n"
     assert whitening.available_memory() == 1_000_000
+    monkeypatch.setattr(whitening.os, "sysconf", {"SC_PHYS_PAGES": 60, "SC_PAGE_SIZE": 4096}.get)
+    assert whitening.available_memory() == 60 * 4096

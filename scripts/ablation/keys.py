@@ -8,6 +8,7 @@ import ast
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -58,16 +59,16 @@ def bears(path: Path, key: str | None) -> bool:
         return False
 
 
-def run_digests(study: dict, results: Path) -> dict[str, dict[str, str | None]]:
-    """Return digests of the metrics.json of all runs, by model and seed (text); None for one to be made again.
+def run_digests(study: dict, results: Path, models: Iterable[str] | None = None) -> dict[str, dict[str, str | None]]:
+    """Return digests of the metrics.json of runs, by model and seed (text); None for one to be made again.
 
-    study: as plan.Plan.study. A run is to be made again where its metrics.json is absent or bears another key than the
-    planned one or was changed since it was written, where a file next to it is absent, or where its training was made
-    again since and may have come out with other bits, as on a GPU.
+    study: as plan.Plan.study; models: whose runs, all by default. A run is to be made again where its metrics.json is
+    absent or bears another key than the planned one or was changed since it was written, where a file next to it is
+    absent, or where its training was made again since and may have come out with other bits, as on a GPU.
     """
     return {
-        model: {seed: _run_digest(study, results, model, seed) for seed in by_seed}
-        for model, by_seed in study["evaluations"].items()
+        model: {seed: _run_digest(study, results, model, seed) for seed in study["evaluations"][model]}
+        for model in (study["evaluations"] if models is None else models)
     }
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 
 from ablation.report.statistics import SeedScores
 from ablation.report.study import Predictions, Study
+from ablation.report.wording import FEW, TOP
 
 LEVEL = 4  # of gzip's compression: 4% larger than at 6, in less than half the time
 
@@ -59,8 +60,9 @@ class Answers:
 def collate(study: Study, path: Path) -> Answers:
     """Return the answers of all runs, reading each once, and write predictions.csv.gz into the file `path`.
 
-    The tables have the columns of CONFUSION and CLASSES, and those of `Study.mistakes` behind `model`; models and
-    classes are in the order of the study.
+    Of more than FEW models predictions.csv.gz has the TOP best and the baseline, which are read once more. The tables
+    have the columns of CONFUSION and CLASSES, and those of `Study.mistakes` behind `model`; models and classes are in
+    the order of the study.
     """
     scores, counts, mistakes = {}, {}, {}
     with _gzip_csv(path) as writer:
@@ -71,7 +73,12 @@ def collate(study: Study, path: Path) -> Answers:
             scores[model] = SeedScores.from_correct(runs.predicted == study.labels)
             counts[model] = confusion_counts(runs.predicted, study.labels, len(names))
             mistakes[model] = study.mistakes(model, runs)
-            _write_predictions(writer, study, model, runs)
+            if len(study.models) <= FEW:
+                _write_predictions(writer, study, model, runs)
+        if len(study.models) > FEW:
+            best = sorted(scores, key=lambda model: (-scores[model].accuracy, model))[:TOP]
+            for model in (model for model in study.models if model in {study.baseline, *best}):
+                _write_predictions(writer, study, model, study.predictions(model))
     classes = _by_model({model: class_table(of_model, names) for model, of_model in counts.items()})
     return Answers(
         scores,

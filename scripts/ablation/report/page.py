@@ -3,6 +3,7 @@
 import base64
 import html
 from collections.abc import Iterable
+from math import comb
 
 import jinja2
 import pandas as pd
@@ -12,7 +13,7 @@ from ablation.report.figures import FORMATS, MANY, catalogue
 from ablation.report.outputs import TABLE_FILES
 from ablation.report.study import Study
 from ablation.report.table import COLUMNS, duration, features, interval, percent, points, records
-from ablation.report.wording import AT_CHANCE, BETTER, SAME, TOO_FEW, TOO_WIDE, WORSE, on_images
+from ablation.report.wording import AT_CHANCE, BETTER, FEW, SAME, TOO_FEW, TOO_WIDE, TOP, WORSE, on_images
 
 
 def render(template: str, study: Study, figures: dict[str, str], key: str) -> str:
@@ -43,15 +44,23 @@ def render(template: str, study: Study, figures: dict[str, str], key: str) -> st
         for name in ("device", "precision", "machine", "git_revision", "train_digest", "training_code")
     }
     distinct["test_digest"] = sorted(set(per_run["test_digest"])) if study.report_on == "test" else []
+    one_by_one = {model: model for model in study.facts["models"]}  # by model: what its figures are called
+    pairs = len(families.get("pairs", ()))
+    if len(one_by_one) > FEW:
+        best = enumerate(table["model"].head(TOP), 1)
+        one_by_one = {study.baseline: study.baseline} | {model: str(place) for place, model in best}
+        pairs = comb(len(table) - len(study.facts["same_as"]), 2)
     return environment.from_string(template).render(
         key=key,
         many=MANY,
+        one_by_one=one_by_one,
+        pairs=pairs,
         interval=lambda low, high: interval(low, high, points),
         loads=_load_sentence(metrics),
         study=study.facts,
         seeds=sorted(study.seeds),
         introduction=introduction(table, images[study.report_on][0]),
-        summary=summary(table, comparisons, study.baseline, images[study.report_on][0]),
+        summary=summary(table, comparisons, study.baseline, images[study.report_on][0], pairs),
         next_steps=next_steps(table, comparisons, bool(study.facts["limits"])),
         table_files=TABLE_FILES,
         chance=table["chance_level"].iloc[0],
@@ -65,7 +74,10 @@ def render(template: str, study: Study, figures: dict[str, str], key: str) -> st
             for name, facts in study.facts["families"].items()
             if name in families
         },
-        seeds_needed={name: statistics.seeds_needed(len(family)) for name, family in families.items()},
+        seeds_needed={
+            name: statistics.seeds_needed(pairs if name == "pairs" else len(family))
+            for name, family in families.items()
+        },
         augmentations=sorted(set(table["test_time_augmentation"]) - {"none"}),
         figures=figures,
         formats=FORMATS,
@@ -131,10 +143,13 @@ def next_steps(table: pd.DataFrame, comparisons: pd.DataFrame, limited: bool) ->
     return steps
 
 
-def summary(table: pd.DataFrame, comparisons: pd.DataFrame, baseline: str, images: int) -> list[str]:
+def summary(
+    table: pd.DataFrame, comparisons: pd.DataFrame, baseline: str, images: int, tests: int | None = None
+) -> list[str]:
     """Return what the study shows, and what it doesn't, as a list of sentences.
 
-    table: DataFrame of table.COLUMNS; comparisons: of statistics.COLUMNS; images: how many it reports on.
+    table: DataFrame of table.COLUMNS; comparisons: of statistics.COLUMNS; images: how many it reports on; tests: for
+    how many pairs the p of pairs are corrected, the number of them by default.
     """
     chance, families = table["chance_level"].iloc[0], dict(list(comparisons.groupby("family")))
     weak, level = table.loc[table["at_chance"], "model"], f"chance level ({percent(chance)}%)"
@@ -152,7 +167,7 @@ def summary(table: pd.DataFrame, comparisons: pd.DataFrame, baseline: str, image
         against, pairs = families["baseline"], families["pairs"]
         sentences += _against_sentences(against, f"the baseline, {baseline}")
         if not (against["verdict"] == TOO_FEW).all():
-            sentences += _ranking_sentences(table.iloc[0]["model"], pairs)
+            sentences += _ranking_sentences(table.iloc[0]["model"], pairs, tests or len(pairs))
     return sentences
 
 
@@ -256,15 +271,17 @@ def _load_sentence(metrics: list[dict]) -> str:
     return f"{processes} (the system's average while a training ran, itself included)"
 
 
-def _ranking_sentences(best: str, pairs: pd.DataFrame) -> list[str]:
+def _ranking_sentences(best: str, pairs: pd.DataFrame, tests: int) -> list[str]:
     with_best = pairs[(pairs["model"] == best) | (pairs["reference"] == best)]
     if (with_best["verdict"] == TOO_FEW).all():
-        return [
-            f"Ranking all models takes {len(pairs)} comparisons and at least"
-            f" {statistics.seeds_needed(len(pairs))} seeds."
-        ]
+        return [f"Ranking all models takes {tests} comparisons and at least {statistics.seeds_needed(tests)} seeds."]
     same = with_best[with_best["verdict"].isin([SAME, AT_CHANCE])]
     others = same["model"].where(same["model"] != best, same["reference"])
+    if tests > len(pairs):
+        which = f"Of the {len(with_best)} next best, by tests corrected for all {tests:,} pairs of models,"
+        if len(others):
+            return [f"{which} not distinguishable from the best, {best}: {_listed(others)}."]
+        return [f"{which} {best} is better than each on these images."]
     if len(others):
         return [f"Not distinguishable from the best, {best}: {_listed(others)}."]
     return [f"{best} is better than every other model on these images, of {len(pairs)} comparisons."]
@@ -277,9 +294,9 @@ def _with_points(rows: pd.DataFrame) -> str:
 
 
 def _listed(words: Iterable[str]) -> str:
-    """Return words as a list in a sentence; of more than MANY the first ten."""
+    """Return words as a list in a sentence; of more than MANY the first TOP."""
     words = list(words)
     if len(words) > MANY:
-        return f"{', '.join(words[:10])} and {len(words) - 10} more"
+        return f"{', '.join(words[:TOP])} and {len(words) - TOP} more"
     *first, last = words or [""]
     return f"{', '.join(first)} and {last}" if first else last

@@ -5,10 +5,9 @@ import os
 import platform
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from ablation import files
@@ -34,6 +33,33 @@ class Training:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True)
+class Totals:
+    """Of the trainings of one key: how many are finished, epochs, those done, the most that one has left.
+
+    pace: seconds of an epoch; None where none was measured.
+    """
+
+    finished: int
+    epochs: int
+    done: int
+    longest: int
+    pace: float | None
+
+    @classmethod
+    def of(cls, trainings: list[Training]) -> "Totals":
+        """Return the totals of trainings."""
+        measured = [training for training in trainings if training.seconds]
+        seconds, done = sum(training.seconds for training in measured), sum(training.done for training in measured)
+        return cls(
+            sum(training.state == "finished" for training in trainings),
+            sum(training.epochs for training in trainings),
+            sum(training.done for training in trainings),
+            max(training.epochs - training.done for training in trainings),
+            seconds / done if measured else None,
+        )
+
+
 class Progress:
     """The state of a study at the time this is made.
 
@@ -44,17 +70,26 @@ class Progress:
     def __init__(self, plan: Plan, paces: Path = PACES) -> None:
         self.plan = plan
         self.runs = run_digests(plan.study, plan.results)
-        self.trainings = {
-            (key, seed): self._training(key, seed) for key in plan.models_trained_as for seed in plan.config["seeds"]
-        }
+        self.trainings: dict[tuple[str, int], Training] = {}
         self.timed: dict[str, dict] = {}
         with suppress(InputError):
             self.timed = {key: pace for key, pace in files.read_json(paces).items() if _is_pace(pace)}
-        known = {key: pace for key in plan.models_trained_as if (pace := self._known_pace(key))}
-        self.measured = bool(known)
-        mean = sum(known.values()) / len(known) if known else 1.0
-        self.pace = {key: known.get(key, mean) for key in plan.models_trained_as}
-        self.unknown = [key for key in plan.models_trained_as if key not in known]
+        self._known: dict[str, float] = {}
+        self._totals: dict[str, Totals] = {}
+        self.update((key, seed) for key in plan.models_trained_as for seed in plan.config["seeds"])
+
+    def update(self, which: Iterable[tuple[str, int]]) -> None:
+        """Look again at some trainings, each a key and a seed; this costs nothing for the others."""
+        which = list(which)
+        self.trainings |= {(key, seed): self._training(key, seed) for key, seed in which}
+        for key in dict.fromkeys(key for key, _ in which):
+            self._totals[key] = totals = Totals.of([self.trainings[key, seed] for seed in self.plan.config["seeds"]])
+            pace = totals.pace or self.timed.get(key, {}).get("seconds")
+            self._known |= {key: pace} if pace else {}
+        self.measured = bool(self._known)
+        mean = sum(self._known.values()) / len(self._known) if self._known else 1.0
+        self.pace = {key: self._known.get(key, mean) for key in self.plan.models_trained_as}
+        self.unknown = [key for key in self.pace if key not in self._known]
 
     def _training(self, key: str, seed: int) -> Training:
         models = self.plan.models_trained_as[key]
@@ -67,15 +102,6 @@ class Progress:
         saved = _saved_epochs(folder / "checkpoint.npz")
         state = "running" if _is_running(folder) else "missing" if saved is None else "stopped"
         return Training(epochs, state, len(saved or []), sum(saved or []))
-
-    def _known_pace(self, key: str) -> float | None:
-        measured = [of for of in self._seeds_of(key) if of.seconds]
-        if measured:
-            return sum(of.seconds for of in measured) / sum(of.done for of in measured)
-        return self.timed.get(key, {}).get("seconds")
-
-    def _seeds_of(self, key: str) -> Iterator[Training]:
-        return (training for (its_key, _), training in self.trainings.items() if its_key == key)
 
     def model_bytes(self, key: str) -> int:
         """Return the size of the model of a key, of one that is there or as it was timed; 0 if it is not known."""
@@ -91,16 +117,16 @@ class Progress:
         training = self.trainings[key, seed]
         return (training.epochs - training.done) * self.pace[key]
 
-    @cached_property
+    @property
     def share(self) -> float:
         """The fraction of the training that is done, by work: sums over trainings of epochs times pace."""
-        done = sum(training.done * self.pace[key] for (key, _), training in self.trainings.items())
-        return done / sum(training.epochs * self.pace[key] for (key, _), training in self.trainings.items())
+        done = sum(totals.done * self.pace[key] for key, totals in self._totals.items())
+        return done / sum(totals.epochs * self.pace[key] for key, totals in self._totals.items())
 
     def seconds_left(self, at_once: int) -> float:
         """Return the seconds until all is trained, so many trainings at once; no less than the longest one needs."""
-        left = [self.left(*which) for which in self.trainings]
-        return max(sum(left) / at_once, *left, 0.0)
+        left = sum((totals.epochs - totals.done) * self.pace[key] for key, totals in self._totals.items())
+        return max(left / at_once, *(totals.longest * self.pace[key] for key, totals in self._totals.items()), 0.0)
 
     def count(self, state: str) -> int:
         """Return the number of trainings in a state."""
@@ -108,7 +134,7 @@ class Progress:
 
     def sentence(self, at_once: int) -> str:
         """Return how much is done, and the time left with so many trainings at once."""
-        finished, total = self.count("finished"), len(self.trainings)
+        finished, total = sum(totals.finished for totals in self._totals.values()), len(self.trainings)
         if finished == total:
             return f"100% of the training done ({total} of {total})"
         time_left = f"; about {duration(self.seconds_left(at_once))} left" if self.measured else ""

@@ -5,10 +5,10 @@ seeds give the difference too? On *new images*, the population that the test set
 test images. The training set is fixed in both. Accuracies and their differences are fractions.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import combinations
+from itertools import combinations, islice
 from math import comb
 
 import numpy as np
@@ -16,7 +16,7 @@ import pandas as pd
 from scipy import stats
 from scipy.optimize import brentq
 
-from ablation.report.wording import AT_CHANCE, BETTER, SAME, TOO_FEW, WORSE
+from ablation.report.wording import AT_CHANCE, BETTER, FEW, SAME, TOO_FEW, TOP, WORSE
 
 ALPHA = 0.05  # of a family of comparisons; intervals are 1 - ALPHA each
 POWER = 0.8
@@ -135,6 +135,9 @@ def comparisons(
 ) -> pd.DataFrame:
     """Return a DataFrame of COLUMNS: every model against the baseline, every pair, then each family, one per row.
 
+    Of more than FEW models the pairs are those of the TOP best. As the data chose them, their p are multiplied by the
+    number of all pairs (Bonferroni), which holds however pairs are chosen.
+
     scores: by model, all with the same seeds and images. families: by name, a model and those compared with it.
     at_chance: models of which two are not told apart, whatever the p: a network that answers one class throughout
     differs from one that answers another by the sizes of these classes. same_as: models that are another one
@@ -151,19 +154,31 @@ def comparisons(
     Learning Benchmarks", 2021, on seeds as a sample.
     """
     variants = [model for model in scores if model != baseline and model not in (same_as or {})]
+    paired, chosen_from = [baseline, *variants], {}
+    if len(scores) > FEW:
+        chosen_from = {"pairs": comb(len(paired), 2)}
+        best = sorted(paired, key=lambda model: (-scores[model].accuracy, model))[:TOP]
+        paired = [model for model in paired if model in best]
     pairs_of = {
         "baseline": [(model, baseline) for model in variants],
-        "pairs": [(second, first) for first, second in combinations([baseline, *variants], 2)],
+        "pairs": [(second, first) for first, second in combinations(paired, 2)],
         **{name: [(row, of) for row in rows] for name, (of, rows) in (families or {}).items()},
     }
-    return compare_pairs(pairs_of, scores, at_chance)
+    return compare_pairs(pairs_of, scores, at_chance, chosen_from)
 
 
 def compare_pairs(
-    pairs_of: Mapping[str, list[tuple[str, str]]], scores: Mapping[str, SeedScores], at_chance: Iterable[str] = ()
+    pairs_of: Mapping[str, list[tuple[str, str]]],
+    scores: Mapping[str, SeedScores],
+    at_chance: Iterable[str] = (),
+    chosen_from: Mapping[str, int] | None = None,
 ) -> pd.DataFrame:
-    """Return the rows of `comparisons` for pairs of a model and its reference, by family."""
-    tables = [_family(name, pairs, scores) for name, pairs in pairs_of.items() if pairs]
+    """Return the rows of `comparisons` for pairs of a model and its reference, by family.
+
+    chosen_from: of a family whose pairs the data chose, how many pairs there were to choose from.
+    """
+    chosen_from = chosen_from or {}
+    tables = [_family(name, pairs, scores, chosen_from.get(name)) for name, pairs in pairs_of.items() if pairs]
     table = (pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()).reindex(columns=list(COLUMNS))
     both = table["model"].isin(at_chance) & table["reference"].isin(at_chance) & (table["verdict"] != TOO_FEW)
     table.loc[both, ["verdict", "population_verdict"]] = AT_CHANCE
@@ -178,27 +193,31 @@ def seeds_needed(tests: int) -> int:
     return seeds
 
 
-def _family(name: str, pairs: list[tuple[str, str]], scores: Mapping[str, SeedScores]) -> pd.DataFrame:
-    """Return the rows of one family of comparisons."""
+def _family(
+    name: str, pairs: list[tuple[str, str]], scores: Mapping[str, SeedScores], chosen_from: int | None
+) -> pd.DataFrame:
+    """Return the rows of one family of comparisons. chosen_from: as of `compare_pairs`."""
+    tests = chosen_from or len(pairs)
+    correct = (lambda p: np.minimum(p * chosen_from, 1)) if chosen_from else holm
     table = pd.DataFrame([_compare(scores[model], scores[reference]) for model, reference in pairs])
     table[["model", "reference"]] = pairs
     table["family"] = name
     a, b = (np.array([scores[model].by_seed for model in side]) for side in zip(*pairs, strict=True))
     table["seeds"] = seeds = a.shape[1]
     if seeds == 1:
-        return table.assign(mcnemar_p_holm=holm(table["mcnemar_p"]), verdict=TOO_FEW, population_verdict=TOO_FEW)
+        return table.assign(mcnemar_p_holm=correct(table["mcnemar_p"]), verdict=TOO_FEW, population_verdict=TOO_FEW)
     table["prob_superiority"] = stats.mannwhitneyu(a, b, axis=1).statistic / seeds**2
     images = len(scores[pairs[0][0]].by_image)
-    p, table["min_attainable_p"] = _permutation_test(np.rint(a * images), np.rint(b * images))
+    p, table["min_attainable_p"] = _permutation_test(np.rint(a * images), np.rint(b * images), tests)
     for claim in ("", "population_"):
         table[f"{claim}p"] = np.maximum(p, table[f"{claim}p"])
-        table[f"{claim}p_holm"] = corrected = holm(table[f"{claim}p"])
+        table[f"{claim}p_holm"] = corrected = correct(table[f"{claim}p"])
         sign = np.where(table["difference"] > 0, BETTER, WORSE)
         table[f"{claim}verdict"] = np.where(corrected <= ALPHA, sign, SAME)
-    if seeds < seeds_needed(len(pairs)):
+    if seeds < seeds_needed(tests):
         return table.assign(verdict=TOO_FEW, population_verdict=TOO_FEW)
     deviation = np.sqrt((a.var(axis=1, ddof=1) + b.var(axis=1, ddof=1)) / 2)
-    return table.assign(min_detectable_effect=detectable_effect(seeds, len(pairs)) * deviation)
+    return table.assign(min_detectable_effect=detectable_effect(seeds, tests) * deviation)
 
 
 def welch_interval(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
@@ -247,23 +266,29 @@ def _wilson(fraction: float, n: float) -> tuple[float, float]:
     return max(center - half, 0.0), min(center + half, 1.0)
 
 
-def _permutation_test(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, float]:
+def _permutation_test(a: np.ndarray, b: np.ndarray, tests: int) -> tuple[np.ndarray, float]:
     """Return the two-sided p of the difference of sums over seeds, one per pair, and the smallest there can be.
 
-    a, b: (pairs, seeds) numbers of correct answers: whole numbers, whose ties rounding can't break.
+    a, b: (pairs, seeds) numbers of correct answers: whole numbers, whose ties rounding can't break. tests: for how many
+    p will be corrected. As scipy.stats.permutation_test, whose random splits these are, but the sums of a block of
+    splits are one product of matrices.
     """
     pairs, seeds = a.shape
-    resamples = max(PERMUTATIONS, PERMUTATIONS_PER_TEST * pairs)
-    p = stats.permutation_test(
-        (a, b),
-        lambda a, b, axis: a.sum(axis=axis) - b.sum(axis=axis),
-        vectorized=True,
-        n_resamples=resamples,
-        batch=max(1, 10_000_000 // a.size),  # in bounded memory
-        axis=1,
-        rng=np.random.default_rng(0),
-    ).pvalue
-    return p, max(2 / comb(2 * seeds, seeds), 2 / (resamples + 1))
+    resamples, every = max(PERMUTATIONS, PERMUTATIONS_PER_TEST * tests), comb(2 * seeds, seeds)
+    rng = np.random.default_rng(0)
+    splits: Iterator = combinations(range(2 * seeds), seeds)
+    if every > resamples:
+        splits = (rng.permutation(2 * seeds)[:seeds] for _ in range(resamples))
+    both, observed = np.concatenate([a, b], axis=1), a.sum(axis=1)  # the sum of one part decides the difference
+    as_low = as_high = np.zeros(pairs)
+    while block := list(islice(splits, max(1, 10_000_000 // both.size))):  # in bounded memory
+        first = np.zeros((len(block), 2 * seeds))
+        np.put_along_axis(first, np.array(block), 1.0, axis=1)
+        sums = first @ both.T
+        as_low, as_high = as_low + (sums <= observed).sum(axis=0), as_high + (sums >= observed).sum(axis=0)
+    itself = int(every > resamples)  # is counted with random ones
+    p = 2 * (np.minimum(as_low, as_high) + itself) / (min(every, resamples) + itself)
+    return np.minimum(p, 1.0), max(2 / every, 2 / (resamples + 1))
 
 
 def _compare(model: SeedScores, reference: SeedScores) -> dict[str, float]:

@@ -146,7 +146,7 @@ def forecast(plan: Plan, images: Images | None, paces: Path = PACES) -> list[str
     elif trainings:
         lines += ["", *_times(progress, trainings), ""]
         lines.append(f"Training, one after another: about {duration(progress.seconds_left(1))};")
-        lines.append("N at once (--cores N on CPUs, --resources gpu=N) at best an Nth of it")
+        lines.append("with N at once (--cores N on CPUs, --resources gpu=N), 1/N of that at best")
     if images:
         lines += _disk(progress, images, evaluations, len(figures))
     return [*lines, *_seeds(config, plan.study["facts"])]
@@ -155,8 +155,10 @@ def forecast(plan: Plan, images: Images | None, paces: Path = PACES) -> list[str
 def _times(progress: Progress, trainings: list[tuple[str, int]]) -> list[str]:
     """Return a table of the trainings to do, a row per key."""
     rows = [("model", "epochs", "an epoch", "to do", "all")]
-    for key in dict.fromkeys(key for key, _ in trainings):
-        left = [progress.left(*which) for which in trainings if which[0] == key]
+    by_key: dict[str, list[float]] = {}
+    for key, seed in trainings:
+        by_key.setdefault(key, []).append(progress.left(key, seed))
+    for key, left in by_key.items():
         name, *others = progress.plan.models_trained_as[key]
         epochs = progress.plan.config["models"][name]["epochs"]
         pace = f"{progress.pace[key]:.2g} s" if progress.pace[key] < 10 else duration(progress.pace[key])

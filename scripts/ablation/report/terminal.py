@@ -11,6 +11,7 @@ import textwrap
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,16 @@ class Terminal(logging.Handler):
             **dict.fromkeys(["workflow_started", "resources_info", "job_started", "progress"], lambda record: True),
         }
 
+    @cached_property
+    def progress(self) -> Progress:
+        """The state of the study when this is first asked for, and of trainings that this run ends or is at."""
+        return Progress(self.plan)
+
+    def _look_at(self, *jobs: Job) -> None:
+        self.progress.update(
+            [(job.wildcards["key"], int(job.wildcards["seed"])) for job in jobs if job.rule == "train"]
+        )
+
     def emit(self, record: logging.LogRecord) -> None:
         """Show a message; one that another release of Snakemake words in another way, by the other handler."""
         try:
@@ -123,7 +134,7 @@ class Terminal(logging.Handler):
         if not self.dry_run:
             self._say(f"To do: {', '.join(_todo(rules, {}))}")
             if "train" in rules:
-                self._say(f"study: {Progress(self.plan).sentence(1)}")
+                self._say(f"study: {self.progress.sentence(1)}")
         elif self.jobs:
             which: dict[str, list[Job]] = {}
             for job in self.jobs.values():
@@ -171,9 +182,9 @@ class Terminal(logging.Handler):
             accuracy = recorded_accuracy(self.plan.results / folder, report_on) or 0.0
             self._say(f"{job.title}: {report_on} accuracy {100 * accuracy:.1f}%")
         elif job.rule == "train":
-            progress = Progress(self.plan)
-            seconds = progress.trainings[job.wildcards["key"], int(job.wildcards["seed"])].seconds
-            left = progress.sentence(self.trainings_at_once)
+            self._look_at(job, *(self.jobs[number] for number in self.running))
+            seconds = self.progress.trainings[job.wildcards["key"], int(job.wildcards["seed"])].seconds
+            left = self.progress.sentence(self.trainings_at_once)
             self._say(f"{job.title}: trained in {duration(seconds)}", f"study: {left}")
         elif job.rule in WORDS:
             self._say(f"{job.title}: {WORDS[job.rule][2]} in {duration(time.monotonic() - job.started)}")
@@ -188,6 +199,8 @@ class Terminal(logging.Handler):
             return False
         self.failed.add(record.jobid)
         self.running.discard(record.jobid)
+        if record.jobid in self.jobs:
+            self._look_at(self.jobs[record.jobid])
         title = self.jobs[record.jobid].title if record.jobid in self.jobs else record.rule_name
         line = _own_line(record.log) or record.rule_msg or "failed"
         self._say(f"{title}: {line}", *(f"    log: {path}" for path in record.log))

@@ -4,6 +4,8 @@ import re
 
 BETTER, WORSE, SAME, TOO_FEW = "better", "worse", "not distinguishable", "too few seeds"
 AT_CHANCE = "both at chance"
+FEW = 100  # models; of more, only the best are compared with each other and shown one by one
+TOP = 10  # how many of these
 TOO_WIDE = 0.5  # an interval of accuracies, or of differences, that says next to nothing
 
 

@@ -248,6 +248,11 @@ def _check_recipe(where: str, model: dict, own: dict) -> None:
                 f"{where}.learning_rate: does not apply to schedule piecewise_constant_decay, which has its own values"
             )
         model["learning_rate"] = None
+        if model["optimizer"] == "muon":
+            raise InputError(
+                f"{where}.schedule: piecewise_constant_decay does not go with optimizer muon, which needs a"
+                " learning_rate beside its kernel_learning_rate"
+            )
     optimizer = model["optimizer"]
     for pattern in (optimizer.get("exclude_layers") or []) if isinstance(optimizer, dict) else []:
         try:

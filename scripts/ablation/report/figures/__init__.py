@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ablation.files import atomic_write
-from ablation.report.wording import on_images
+from ablation.report.wording import FEW, TOP, on_images
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,10 +71,15 @@ def catalogue(report_on: str = "test") -> dict[str, FigureInfo]:
 
 
 def names(name: str, facts: dict) -> list[str]:
-    """Return whose figures a figure of the catalogue is, models' or families', of the facts of a study."""
+    """Return whose figures a figure of the catalogue is, models' or families', of the facts of a study.
+
+    Of more than FEW models these are the TOP best, by their places in the table, "1" to "10", and the baseline.
+    """
     figure = catalogue()[name]
     if figure.scope == "family":
         return [family for family, of in facts["families"].items() if of["kind"] == figure.needs]
+    if figure.scope == "model" and len(facts["models"]) > FEW:
+        return [*map(str, range(1, TOP + 1)), facts["baseline"]]
     return list(facts["models"]) if figure.scope == "model" else []
 
 
@@ -84,10 +89,12 @@ def figure_paths(name: str) -> list[str]:
 
 
 def draw(name: str, study: "Study", of: str | None = None) -> "Figure":
-    """Return the figure `name` of a study, or of one of its models or families."""
+    """Return the figure `name` of a study, or of one of its models or families, as `names` has them."""
     from ablation.report.figures import texts
 
     module = import_module(f"ablation.report.figures.{name}")
+    if of is not None and of.isdigit():
+        of = study.accuracies["model"].iloc[int(of) - 1]
     figure = module.draw(study) if of is None else module.draw(study, of)
     written = {
         character

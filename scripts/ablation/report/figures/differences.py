@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from ablation.report.figures import MANY
 from ablation.report.figures.style import heatmap, matrix_figure, model_names, signed
 from ablation.report.study import Study
+from ablation.report.wording import FEW
 
 SCOPE = "study"
 CATEGORY = "Accuracy"
@@ -15,16 +16,19 @@ ALT = "Matrix of the differences of accuracy of all pairs of models"
 CAPTION = (
     "Difference of mean test accuracy, row minus column, in percentage points (of many models as colors alone). A star"
     " marks the pairs that are distinguishable on these test images after Holm's correction for all pairs; with too few"
-    " seeds none can be."
+    " seeds none can be. Of more than a hundred models: the ten best, p multiplied by the number of all pairs."
 )
 
 
 def draw(study: Study) -> Figure:
     """Return a figure of all pairwise differences of accuracy in points, a star where a verdict tells them apart."""
-    models, many = study.models, len(study.models) > MANY
+    pairs = study.comparisons[study.comparisons["family"] == "pairs"]
+    models = study.models
+    if len(models) > FEW:  # whose pairs are those of the best
+        models = [model for model in models if model in {*pairs["model"], *pairs["reference"]}]
+    many = len(models) > MANY
     values = np.zeros((len(models), len(models)))
     texts = [["" for _ in models] for _ in models]
-    pairs = study.comparisons[study.comparisons["family"] == "pairs"]
     place = {model: number for number, model in enumerate(models)}
     for pair in pairs.itertuples():
         row, column = place[pair.model], place[pair.reference]
@@ -33,7 +37,8 @@ def draw(study: Study) -> Figure:
         texts[row][column], texts[column][row] = (
             star if many else signed(values[cell], 1) + star for cell in ((row, column), (column, row))
         )
-    names, size = list(model_names(study).values()), 8 if many else 11
+    shown = model_names(study)
+    names, size = [shown[model] for model in models], 8 if many else 11
     cell = (0.2, 0.2) if many else (0.62, 0.5)
     figure, (axes,) = matrix_figure(names, names, cell, margin=(1.8, 0.8), size=size)
     limit = max(np.abs(values).max(), 0.1)
