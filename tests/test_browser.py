@@ -122,8 +122,10 @@ def test_figures_follow_the_mode_of_the_page_and_can_be_read_on_a_phone(open_rep
 
 
 def test_it_prints(open_report):
-    page = open_report()
+    page = open_report(scheme="dark")
     assert page.pdf(format="A4").startswith(b"%PDF")
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(27, 31, 36)"  # dark, on paper
 
 
 def test_it_is_small(study):
