@@ -361,6 +361,10 @@ def test_a_schedule_lasts_as_long_as_the_training(tensorflow, schema):
             {"optimizer": {"name": "muon"}, "learning_rate": 1, "kernel_momentum": 0.5},
             "applies only to optimizer muon (here it is Keras's muon, which has its arguments inside",
         ),
+        (
+            {"optimizer": "muon"},
+            "a.learning_rate: missing; the default 1 is for adadelta, and muon needs one for all but the kernels",
+        ),
         ({"optimizer": "muon", "newton_schulz_steps": 0}, "a.newton_schulz_steps: must be at least 1 (got 0)"),
         (
             {
