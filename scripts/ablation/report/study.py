@@ -68,6 +68,7 @@ class Study:
         self.seeds: list[int] = study["facts"]["seeds"]
         self.baseline: str = study["facts"]["baseline"]
         self.report_on: str = study["facts"]["report_on"]
+        self._metrics: dict[tuple[str, int], dict] = {}  # of what was read
 
     @classmethod
     def read(cls, path: str | Path, remedy: str = files.REMEDY) -> "Study":
@@ -143,10 +144,13 @@ class Study:
         return [run for model in self.models for run in self.metrics_of(model)]
 
     def _metrics_of_run(self, model: str, seed: int) -> dict:
+        if (model, seed) in self._metrics:
+            return self._metrics[model, seed]
         path = self.run_path(model, seed, "metrics.json")
         metrics = files.read_record(path, key=str, predictions_digest=str, history_digest=str)
         if metrics["key"] != self._study["evaluations"][model][str(seed)]:
             raise InputError(f"{path}: is of other settings, data or code than the study; run snakemake again")
+        self._metrics[model, seed] = metrics
         return metrics
 
     def predictions(self, model: str) -> Predictions:
