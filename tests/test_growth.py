@@ -16,7 +16,8 @@ from test_page import FACTS, render
 
 from ablation.report import answers, figures, page, progress, statistics, terminal
 from ablation.report.outputs import Outputs
-from ablation.report.wording import FEW, TOP
+from ablation.report.study import Study
+from ablation.report.wording import FEW, ROWS, TOP
 from conftest import FIGURES_OF_MODEL, Checkout
 from test_progress import Made
 from test_statistics import runs_with
@@ -117,7 +118,7 @@ def test_figures_of_many_models_are_called_by_their_places():
     assert figures.names("loss", facts) == [*map(str, range(1, TOP + 1)), "m0"]
     drawn = []
     module = SimpleNamespace(draw=lambda study, of: drawn.append(of) or SimpleNamespace(findobj=lambda match: []))
-    study = SimpleNamespace(accuracies=pd.DataFrame({"model": ["m5", "m3"]}))
+    study = SimpleNamespace(models=MODELS, accuracies=pd.DataFrame({"model": ["m5", "m3"]}))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(figures, "import_module", lambda name: module)
         figures.draw("loss", study, "2")
@@ -142,6 +143,26 @@ def test_a_finished_training_is_all_that_a_run_looks_at(tmp_path, schema, monkey
     assert sorted(looked) == [(key, 1), (key, 2)]  # and what runs beside it
     said = handler.other.stream.getvalue().splitlines()[-1]
     assert said == f"study: {made.progress().sentence(2)}"
+
+
+def test_a_figure_of_many_models_has_the_best_and_the_baseline(monkeypatch, tmp_path):
+    means = means_of(len(MODELS))
+    of_seeds = {"seeds": [1], "baseline": "m3", "report_on": "test", "models": means}
+    study = Study({"facts": of_seeds}, tmp_path)
+    study.accuracies = pd.DataFrame({"model": sorted(means, key=means.get, reverse=True)})
+    shown = []
+    monkeypatch.setattr(
+        figures,
+        "import_module",
+        lambda name: SimpleNamespace(
+            draw=lambda study: shown.append(study) or SimpleNamespace(findobj=lambda match: [])
+        ),
+    )
+    figures.draw("classes", study)
+    kept = {"m3", *study.accuracies["model"].head(ROWS)}
+    assert set(shown[0].models) == set(shown[0].accuracies["model"]) == kept
+    assert shown[0].models == [model for model in MODELS if model in kept]
+    assert len(study.models) == len(study.accuracies) == FEW + 1
 
 
 @pytest.fixture(scope="module")

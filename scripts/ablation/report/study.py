@@ -1,5 +1,6 @@
 """A finished study as tables, figures and report read it."""
 
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -86,6 +87,14 @@ class Study:
     def outputs(self) -> Outputs:
         """The keys of figures, tables and report."""
         return Outputs(self._study, self.results)
+
+    def of_best(self, number: int) -> "Study":
+        """Return the study with no more models than the `number` best and the baseline."""
+        best, table = copy(self), self.accuracies
+        kept = {self.baseline, *table["model"].head(number)}
+        best.models = [model for model in self.models if model in kept]
+        best.accuracies = table[table["model"].isin(kept)]
+        return best
 
     def figure_key(self, name: str, of: str | None = None) -> str | None:
         """Return the key of a figure that is drawn now: from the tables that are there, without a look at all runs."""
