@@ -11,7 +11,7 @@
 #             SAMPLE=20 breaks of each
 # make lint   formatting, style and types
 # make docs   the tables of settings, from the schema, and the documentation as a site
-# make bench  every measurement of docs/performance.md, three quarters of an hour on 2 cores
+# make bench  every measurement of docs/performance.md, an hour on 2 cores
 # make gpu    TensorFlow with CUDA into .venv, for an NVIDIA GPU
 # make lock   new exact versions from envs/*.in
 
@@ -82,6 +82,7 @@ bench: $(VENV)/.installed .venv-bench/.installed
 	$(BIN)/python bench/epoch.py
 	$(BIN)/python bench/whiten.py --images $(IMAGES)
 	$(BIN)/python bench/scheduler.py
+	$(BIN)/python bench/growth.py
 	$(BIN)/python bench/fixed_costs.py --data $(WHITENED)
 	$(BIN)/python bench/accuracy.py --data $(WHITENED)
 

@@ -175,7 +175,7 @@ def draw_one_of_each(planned, folder):
 
     Return what drawing takes, a row per kind, times how many there are of it; and the bytes of all.
     """
-    from ablation.report.figures import catalogue
+    from ablation.report.figures import catalogue, figure_paths
     from ablation.report.outputs import Outputs
 
     keys = Outputs(planned.study, planned.results).figures
@@ -184,13 +184,14 @@ def draw_one_of_each(planned, folder):
         names = [name for name in keys if name == kind or name.startswith(f"{kind}_")]
         if not names:
             continue
-        path = drawn / f"{names[-1]}.png"
+        paths = [planned.results / path for path in figure_paths(names[-1])]
         of = ["--of", names[-1].removeprefix(f"{kind}_")] if names[-1] != kind else []
         command = [sys.executable, "scripts/plot.py", "--study", "results/report/study.json", "--figure", kind, *of]
-        rows[f"figure {kind} (x {len(names)})"] = measured([*command, "--output", path], folder)
+        rows[f"figure {kind} (x {len(names)})"] = measured([*command, "--output", *paths], folder)
         for name in names[:-1]:
-            (drawn / f"{name}.png").write_bytes(path.read_bytes() + keys[name].encode())
-        size += len(names) * path.stat().st_size
+            for path in paths:
+                (drawn / f"{name}{path.suffix}").write_bytes(path.read_bytes() + keys[name].encode())
+        size += len(names) * sum(path.stat().st_size for path in paths)
     return rows, size
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from ablation import errors, files
 from ablation.plan import Plan
 from ablation.report import progress, status
+from ablation.report.wording import FEW, TOP
 from ablation.settings import check, specs, text
 
 
@@ -37,9 +38,14 @@ def main() -> None:
 
 
 def time_what_is_unknown(plan: Plan, images: status.Images) -> None:
-    """Time a few steps of those trainings of which nothing was measured yet, and remember it."""
+    """Time a few steps of those trainings of which nothing was measured yet, and remember it.
+
+    Of more than FEW models at most TOP are timed, as far apart in the config as possible.
+    """
     now = progress.Progress(plan)
-    unknown = {key: specs.model_spec(plan.config, plan.models_trained_as[key][0]) for key in now.unknown}
+    step = -(-len(now.pace) // TOP) if len(now.pace) > FEW else 1
+    keys = [key for key in list(now.pace)[::step] if key in now.unknown]
+    unknown = {key: specs.model_spec(plan.config, plan.models_trained_as[key][0]) for key in keys}
     if not unknown:
         return
     from ablation.training import pace

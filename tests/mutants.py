@@ -35,9 +35,17 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, EQUIVALENT = ROOT / "docs/mutants.md", ROOT / "tests/equivalent_mutants.txt"
 # What tests import and don't change: a process that has it is forked for every mutant.
-PRELOADED = (
-    "tensorflow keras pandas scipy.stats matplotlib.figure PIL.Image sklearn.datasets jsonschema yaml snakemake.cli"
-)
+PRELOADED = [
+    "pandas",
+    "scipy.stats",
+    "matplotlib.figure",
+    "PIL.Image",
+    "sklearn.datasets",
+    "jsonschema",
+    "yaml",
+    "snakemake.cli",
+]
+PRELOADED_FOR_TRAINING = ["tensorflow", "keras"]
 TESTS = {  # of a module, or of all in a folder; the others have those of their own name
     "class_folders": ["folder"],
     "data/cifar": ["cifar10", "datasets"],
@@ -55,7 +63,7 @@ TESTS = {  # of a module, or of all in a folder; the others have those of their 
     "settings/check": ["settings", "families"],
     "settings/networks": ["settings", "own_network"],
     "settings/recipes": ["optimizers"],
-    "settings/specs": ["settings", "training"],
+    "settings/specs": ["settings", "keys"],
     "settings/text": ["config_text"],
     "settings/words": ["settings", "families", "optimizers"],
     "sources": ["own_data", "folder"],
@@ -389,7 +397,8 @@ def main():
     parser.add_argument("--sample", type=int, default=20, help="mutants of a module")
     parser.add_argument("--jobs", type=int, default=min(os.cpu_count(), 8), help="mutants at a time")
     arguments = parser.parse_args()
-    for name in PRELOADED.split():
+    training = any(module.startswith("training") for module in arguments.modules)
+    for name in [*PRELOADED, *(PRELOADED_FOR_TRAINING if training else [])]:
         importlib.import_module(name)
     gc.freeze()
     with tempfile.TemporaryDirectory() as FOLDER:

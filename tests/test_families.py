@@ -115,7 +115,16 @@ def test_a_combination_that_is_the_model_itself_trains_once_and_is_compared_with
     keys = plan.Plan(config, schema, tmp_path, tmp_path / "digests.json").training_keys
     assert keys["m"] == keys["m-epochs-80"] != keys["m-epochs-5"]
     facts = words.study_facts(config)
-    assert facts["families"]["f"]["compared"] == ["m-epochs-5"]
+    assert facts["families"]["f"] == {
+        "title": "f",
+        "description": "",
+        "kind": "grid",
+        "of": "m",
+        "rows": {"m-epochs-80": {"epochs": 80}, "m-epochs-5": {"epochs": 5}},
+        "left_out": [],
+        "labels": {"m-epochs-80": "epochs 80", "m-epochs-5": "epochs 5"},
+        "compared": ["m-epochs-5"],
+    }
     assert (facts["same_as"], facts["identical_trainings"]) == ({"m-epochs-80": "m"}, [])
     other = complete(schema, {"m": {}, "f": {"grid": {"of": "m", "epochs": [80, 5]}}}, baseline="m-epochs-80")
     assert words.study_facts(other)["same_as"] == {"m": "m-epochs-80"}

@@ -178,7 +178,7 @@ def test_a_file_bears_its_key(tmp_path):
     path.write_bytes(b"." * 9000 + b"abc" + b"." * 4000)
     assert keys.bears(path, "abc")
     assert not keys.bears(path, "abd")
-    assert not keys.bears(path, None)
+    assert keys.bears(path, None) is False
     path.write_bytes(b"." * 9000)  # cut short
     assert not keys.bears(path, "abc")
     path.write_bytes(b"abc")
@@ -298,3 +298,72 @@ def test_an_archive_is_what_its_content_is_wherever_it_comes_from(schema, tmp_pa
     assert downloaded.source.downloads == {"data/cifar-10-python.tar.gz": download["sha256"]}
     given = planned(schema, tmp_path, dataset={"name": "cifar10", "archive": str(path)})
     assert given.images_path == downloaded.images_path
+
+
+def own_network(folder, text):
+    """Write a network of a user's own, and the file next to it that it imports; return the path."""
+    folder.mkdir(exist_ok=True)
+    (folder / "net.py").write_text("import blocks\n\n\ndef build(shape, classes, width: int = 8): ...\n")
+    (folder / "blocks.py").write_text(text)
+    return folder / "net.py"
+
+
+def test_the_code_of_a_network_of_one_s_own_is_in_the_keys_and_its_place_is_not(schema, tmp_path):
+    models = {"a": {"architecture": str(own_network(tmp_path / "one", "X = 1\n"))}}
+    one = planned(schema, tmp_path, models=models)
+    assert one.trainings["a"]["network"] == one.evaluations["a"][1]["network"] is not None
+    assert "ablation.training.networks" not in str(one.trainings["a"]["code"]["modules"])
+    moved = {"a": {"architecture": str(own_network(tmp_path / "two", "# moved\nX = 1\n"))}}
+    assert planned(schema, tmp_path, models=moved).training_keys == one.training_keys
+    own_network(tmp_path / "one", "X = 2\n")
+    assert planned(schema, tmp_path, models=models).training_keys != one.training_keys
+    (tmp_path / "one/blocks.py").write_text("from ablation.training import layers\nX = 1\n")
+    with_library = planned(schema, tmp_path, models=models).trainings["a"]["network"]
+    (tmp_path / "one/blocks.py").write_text("from ablation.training import losses\nX = 1\n")
+    assert planned(schema, tmp_path, models=models).trainings["a"]["network"] != with_library
+
+
+def test_jobs_find_the_code_that_was_planned(schema, tmp_path):
+    found = planned(schema, tmp_path)
+    for made_from in (*found.trainings.values(), *(by_seed[1] for by_seed in found.evaluations.values())):
+        keys.check_code(made_from)
+    path = own_network(tmp_path / "one", "X = 1\n")
+    made_from = planned(schema, tmp_path, models={"a": {"architecture": str(path)}}).trainings["a"]
+    keys.check_code(made_from, network=path)
+    own_network(tmp_path / "one", "X = 2\n")
+    with pytest.raises(InputError, match="the code has changed"):
+        keys.check_code(made_from, network=path)
+
+
+def test_size_and_groups_of_a_folder_are_in_the_key_of_its_images(schema, tmp_path):
+    """And the parts that validate, across which groups stay whole."""
+    for name in ("a/1_x.png", "a/2_x.png", "b/1_y.png", "b/2_y.png"):
+        (tmp_path / "pictures" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "pictures" / name).write_text(name)
+
+    def images(models=CONFIG["models"], **dataset):
+        dataset = {"name": "folder", "path": str(tmp_path / "pictures"), "size": 16} | dataset
+        return planned(schema, tmp_path, dataset=dataset, models=models)
+
+    other_split = CONFIG["models"] | {"b": {"validation_split": 0.25}}
+    paths = [
+        images(),
+        images(size=32),
+        images(groups="(.)_"),
+        images(groups="(.)_x|(.)_y"),
+        images(groups="(.)_", models=other_split),
+    ]
+    assert len({found.images_path for found in paths}) == len(paths)
+    assert images(models=other_split).images_path == images().images_path
+    assert (paths[2].groups, paths[2].images["validation_splits"]) == ("(.)_", [0.1])
+    assert paths[4].images["validation_splits"] == [0.1, 0.25]
+
+
+def test_a_whitening_asks_for_what_large_images_need(schema, tmp_path):
+    """96 x 96 x 3 are 27,648 values: six matrices of 6.1 GB, and the cube of them in minutes."""
+    assert planned(schema, tmp_path).whitening_resources == {"mem_mb": 3000, "runtime": 30}
+    (tmp_path / "pictures/a").mkdir(parents=True)
+    (tmp_path / "pictures/a/x.png").write_text("x")
+    dataset = {"name": "folder", "path": str(tmp_path / "pictures"), "size": 96}
+    large = planned(schema, tmp_path, dataset=dataset).whitening_resources
+    assert large == {"mem_mb": 3000 + 36691, "runtime": 30 + 211}

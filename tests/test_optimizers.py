@@ -235,6 +235,8 @@ def test_settings_reach_muon(tensorflow, schema):
         expected = {"momentum": 0.8, "l2_penalty": 0.1, "bias_factor": 3, "kernel_momentum": 0.7, "epochs": 6}
         expected |= {"newton_schulz_steps": 4, "compute_dtype": "bfloat16" if name == "modern" else "float32"}
         assert {key: found[key] for key in expected} == expected
+        again = keras.optimizers.deserialize(keras.optimizers.serialize(model.optimizer))
+        assert (type(again), again.get_config()) == (type(model.optimizer), found)
         for variable, factor, pace in zip(
             model.trainable_variables, model.optimizer._factors, model.optimizer._paces, strict=True
         ):
@@ -379,6 +381,10 @@ def test_a_schedule_lasts_as_long_as_the_training(tensorflow, schema):
         (
             {"optimizer": {"name": "muon"}, "learning_rate": 1, "kernel_momentum": 0.5},
             "applies only to optimizer muon (here it is Keras's muon, which has its arguments inside",
+        ),
+        (
+            {"optimizer": "muon"},
+            "a.learning_rate: missing; the default 1 is for adadelta, and muon needs one for all but the kernels",
         ),
         ({"optimizer": "muon", "newton_schulz_steps": 0}, "a.newton_schulz_steps: must be at least 1 (got 0)"),
         (

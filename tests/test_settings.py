@@ -449,3 +449,22 @@ def test_names_that_differ_only_in_case_are_refused(schema):
     config = {"models": {"Small": {}, "small": {}}}
     with pytest.raises(InputError, match="models.small: differs from Small only in case"):
         check.validate_and_fill(config, schema)
+
+
+def test_a_recipe_s_modules_are_ours_or_keras_s():
+    assert specs.recipe_modules({"schedule": "triangular", "optimizer": "sgd"}) == ("triangular", "sgd")
+    theirs = {"schedule": {"name": "cosine_decay"}, "optimizer": {"name": "adam"}}
+    assert specs.recipe_modules(theirs) == ("keras_schedule", "keras_optimizer")
+
+
+def test_settings_of_a_network_of_one_s_own_are_in_the_key_and_its_path_is_not(schema, tmp_path):
+    (tmp_path / "net.py").write_text("def build(shape, classes, *, width: int = 8): ...\n")
+    models = {"m": {"architecture": str(tmp_path / "net.py"), "width": 16}}
+    config = check.validate_and_fill({"models": models}, schema)
+    settings = specs.key_settings(config, "m", schema)
+    assert settings["width"] == 16
+    assert "architecture" not in settings
+    assert "momentum" not in settings  # which does not apply
+    assert specs.model_spec(config, "m").width == 16
+    with pytest.raises(AttributeError, match="width: a ModelSpec cannot be changed; use replace"):
+        specs.model_spec(config, "m").width = 8

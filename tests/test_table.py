@@ -200,6 +200,76 @@ def test_texts_for_a_paper():
     assert not alone.isin(["too few seeds"]).any(axis=None)
 
 
+def test_cells_of_the_page():
+    rows = {row["model"]: row for row in table.records(a_study(ACCURACIES)[2])}
+    cells = {
+        model: {column.name: (column.text(row), column.detail(row)) for column in table.COLUMNS if column.heading}
+        for model, row in rows.items()
+    }
+    assert cells["b"]["accuracy"] == ("82.00", "± 1.58")
+    assert cells["b"]["train_accuracy"] == ("85.00", "gap +3.00")
+    assert cells["b"]["baseline_difference"] == ("+10.00", "+7.69 to +12.31")
+    assert cells["a"]["baseline_difference"] == ("baseline", "")
+    assert cells["b"]["epochs"] == ("3", "still improving")
+    assert cells["c"]["epochs"] == ("2", "")
+    assert [cells[model]["val_accuracy"][0] for model in "bac"] == ["80.00", "70.00", "–"]
+    assert cells["a"]["published_accuracy"] == ("75.00", "loss 0.5000")
+    assert cells["b"]["published_accuracy"] == ("–", "")
+    assert [cells[model]["published_difference"][0] for model in "ba"] == ["–", "−3.00"]
+    assert cells["b"]["population_low"][0] == "79.09 to 84.58"
+    assert (cells["b"]["training_seconds"][0], table.duration(3725.6)) == ("0:01:00", "1:02:06")
+    baseline = next(column for column in table.COLUMNS if column.name == "baseline_difference")
+    assert baseline.sort_missing == "0"  # its difference from itself
+
+
+@pytest.mark.parametrize(
+    ("options", "sentences"),
+    [
+        (
+            {},
+            "(mean $\\pm$ standard deviation over 5 seeds). Chance level: 10.00\\%. Intervals: 95\\%, over seeds and"
+            " new images. Baseline: a. Verdicts: compared with it on these images, and on new ones where that differs;"
+            " Holm's correction, 5\\%.",
+        ),
+        (
+            {"seeds": [1]},
+            "(one seed). Chance level: 10.00\\%. Intervals: 95\\%, over new images, for this one network of each model."
+            " Baseline: a. Too few seeds for verdicts.",
+        ),
+        (
+            {"accuracies": {"a": ACCURACIES["a"]}, "seeds": [1, 2]},
+            "(mean $\\pm$ standard deviation over 2 seeds). Chance level: 10.00\\%. Intervals: 95\\%, over seeds and"
+            " new images.",
+        ),
+    ],
+    ids=["verdicts", "one seed", "one model"],
+)
+def test_a_caption_says_what_the_figures_are(options, sentences):
+    result = a_study(**{"accuracies": ACCURACIES} | options)[2]
+    assert table.caption(result, "a") == f"Accuracy on the test images {sentences}"
+
+
+@pytest.mark.parametrize(("columns", "size", "gap"), [(7, "footnotesize", 3), (8, "scriptsize", 2)])
+def test_a_table_of_latex_is_smaller_where_it_has_more_columns_than_a_page_is_wide(columns, size, gap):
+    found = table._latex_table("C", "l", ["r"] * columns, ["a", "b"], [["1", "2"], ["3", "4"]])
+    assert found.splitlines() == [
+        "\\begin{table}[tbp]",
+        f"\\centering\\{size}\\setlength{{\\tabcolsep}}{{{gap}pt}}",
+        "\\caption{C}",
+        "\\label{tab:l}\\smallskip",
+        f"\\begin{{tabular}}{{@{{}}{'r' * columns}@{{}}}}",
+        "\\toprule",
+        "a & b \\\\",
+        "\\midrule",
+        "1 & 2 \\\\",
+        "3 & 4 \\\\",
+        "\\bottomrule",
+        "\\end{tabular}",
+        "\\end{table}",
+    ]
+    assert found.endswith("\n")
+
+
 @pytest.mark.parametrize(
     ("name", "columns"),
     [

@@ -21,12 +21,13 @@ Runs = dict[str, dict[str, str | None]]
 class Outputs:
     """Keys of the outputs of a study, each found when it is asked for; None where a run that it needs isn't there.
 
-    study: as Plan.study, or the content of study.json; results: the folder of its results.
+    study: as Plan.study, or the content of study.json; results: the folder of its results; runs: as `runs`, where they
+    are known already.
     """
 
-    def __init__(self, study: dict, results: Path) -> None:
+    def __init__(self, study: dict, results: Path, runs: Runs | None = None) -> None:
         self._study, self._results, self._facts = study, results, study["facts"]
-        self._found: Runs = {}
+        self._found: Runs = dict(runs or {})
 
     @property
     def runs(self) -> Runs:

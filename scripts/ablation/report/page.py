@@ -13,7 +13,7 @@ from ablation.report.figures import FORMATS, MANY, catalogue
 from ablation.report.outputs import TABLE_FILES
 from ablation.report.study import Study
 from ablation.report.table import COLUMNS, duration, features, interval, percent, points, records
-from ablation.report.wording import AT_CHANCE, BETTER, FEW, SAME, TOO_FEW, TOO_WIDE, TOP, WORSE, on_images
+from ablation.report.wording import AT_CHANCE, BETTER, FEW, ROWS, SAME, TOO_FEW, TOO_WIDE, TOP, WORSE, on_images
 
 
 def render(template: str, study: Study, figures: dict[str, str], key: str) -> str:
@@ -54,6 +54,7 @@ def render(template: str, study: Study, figures: dict[str, str], key: str) -> st
         key=key,
         many=MANY,
         one_by_one=one_by_one,
+        most_rows=ROWS,
         pairs=pairs,
         interval=lambda low, high: interval(low, high, points),
         loads=_load_sentence(metrics),

@@ -69,7 +69,7 @@ def status(plan: Plan, width: int = 80) -> list[str]:
     if others := _trainings_of_others(progress):
         lines.append(f"Besides, {count(others, 'training')} of other settings: snakemake --cores 1 unused")
     report = plan.results / "report/index.html"
-    if bears(report, Outputs(plan.study, plan.results).report):
+    if bears(report, Outputs(plan.study, plan.results, progress.runs).report):
         lines.append(f"The report: {report}")
     elif report.exists():
         lines.append(f"The report {report} is of other results than these")
@@ -128,7 +128,8 @@ def forecast(plan: Plan, images: Images | None, paces: Path = PACES) -> list[str
 
     images: those of the data set; None where they are not known yet.
     """
-    progress, outputs, config = Progress(plan, paces), Outputs(plan.study, plan.results), plan.config
+    progress, config = Progress(plan, paces), plan.config
+    outputs = Outputs(plan.study, plan.results, progress.runs)
     trainings = [which for which, training in progress.trainings.items() if training.state != "finished"]
     evaluations = [(model, seed) for model, by_seed in progress.runs.items() for seed in by_seed if not by_seed[seed]]
     figures = [
@@ -141,12 +142,14 @@ def forecast(plan: Plan, images: Images | None, paces: Path = PACES) -> list[str
         f"To do: {count(len(trainings), 'training')}, {count(len(evaluations), 'evaluation')},"
         f" {count(len(figures), 'figure')}",
     ]
-    if trainings and progress.unknown:
+    if trainings and progress.unknown and not images:
         lines.append("How long that takes is known when the images are there: snakemake --cores 1 --until prepare")
     elif trainings:
         lines += ["", *_times(progress, trainings), ""]
         lines.append(f"Training, one after another: about {duration(progress.seconds_left(1))};")
         lines.append("with N at once (--cores N on CPUs, --resources gpu=N), 1/N of that at best")
+        if progress.unknown:
+            lines.append(f"({count(len(progress.unknown), 'model')} of unknown pace: the mean of the others)")
     if images:
         lines += _disk(progress, images, evaluations, len(figures))
     return [*lines, *_seeds(config, plan.study["facts"])]

@@ -1,5 +1,6 @@
 """A finished study as tables, figures and report read it."""
 
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -68,6 +69,7 @@ class Study:
         self.seeds: list[int] = study["facts"]["seeds"]
         self.baseline: str = study["facts"]["baseline"]
         self.report_on: str = study["facts"]["report_on"]
+        self._metrics: dict[tuple[str, int], dict] = {}  # of what was read
 
     @classmethod
     def read(cls, path: str | Path, remedy: str = files.REMEDY) -> "Study":
@@ -85,6 +87,14 @@ class Study:
     def outputs(self) -> Outputs:
         """The keys of figures, tables and report."""
         return Outputs(self._study, self.results)
+
+    def of_best(self, number: int) -> "Study":
+        """Return the study with no more models than the `number` best and the baseline."""
+        best, table = copy(self), self.accuracies
+        kept = {self.baseline, *table["model"].head(number)}
+        best.models = [model for model in self.models if model in kept]
+        best.accuracies = table[table["model"].isin(kept)]
+        return best
 
     def figure_key(self, name: str, of: str | None = None) -> str | None:
         """Return the key of a figure that is drawn now: from the tables that are there, without a look at all runs."""
@@ -143,10 +153,13 @@ class Study:
         return [run for model in self.models for run in self.metrics_of(model)]
 
     def _metrics_of_run(self, model: str, seed: int) -> dict:
+        if (model, seed) in self._metrics:
+            return self._metrics[model, seed]
         path = self.run_path(model, seed, "metrics.json")
         metrics = files.read_record(path, key=str, predictions_digest=str, history_digest=str)
         if metrics["key"] != self._study["evaluations"][model][str(seed)]:
             raise InputError(f"{path}: is of other settings, data or code than the study; run snakemake again")
+        self._metrics[model, seed] = metrics
         return metrics
 
     def predictions(self, model: str) -> Predictions:

@@ -19,7 +19,7 @@ from ablation.errors import SHOWN
 from ablation.plan import Plan
 from ablation.report.progress import Progress, duration, recorded_accuracy
 from ablation.report.status import aligned, count
-from ablation.report.wording import TOO_FEW
+from ablation.report.wording import FEW, ROWS, TOO_FEW
 
 WIDTH = 79  # of what is wrapped
 WORDS = {  # of a rule: what it works on, what it is doing, and what it has done
@@ -249,7 +249,11 @@ def table(path: Path) -> list[str]:
     verdicts = [row["verdict"] for row in rows]
     if set(verdicts) - {"", TOO_FEW}:
         columns["on these images"] = verdicts
+    if len(rows) > FEW:
+        columns = {name: cells[:ROWS] for name, cells in columns.items()}
     lines = aligned(list(zip(*([name, *cells] for name, cells in columns.items()), strict=True)))
+    if len(rows) > FEW:
+        lines.append(f"and {len(rows) - ROWS} more: {path}")
     return [*lines, f"({TOO_FEW} for verdicts)"] if TOO_FEW in verdicts else lines
 
 

@@ -6,6 +6,7 @@ BETTER, WORSE, SAME, TOO_FEW = "better", "worse", "not distinguishable", "too fe
 AT_CHANCE = "both at chance"
 FEW = 100  # models; of more, only the best are compared with each other and shown one by one
 TOP = 10  # how many of these
+ROWS = 40  # of the best in a figure with a row per model, where there are more than FEW
 TOO_WIDE = 0.5  # an interval of accuracies, or of differences, that says next to nothing
 
 

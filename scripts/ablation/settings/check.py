@@ -265,10 +265,15 @@ def _check_recipe(where: str, model: dict, own: dict) -> None:
 
 
 def _check_learning_rate(where: str, model: dict, ours: dict) -> None:
-    """Raise InputError where a model would have the default learning rate with an optimizer of Keras's.
+    """Raise InputError where a model would have the default learning rate with muon or an optimizer of Keras's.
 
     ours: the schema's rule of optimizers.
     """
+    if model["optimizer"] == "muon":
+        raise InputError(
+            f"{where}.learning_rate: missing; the default {_shown(model['learning_rate'])} is for adadelta, and muon"
+            " needs one for all but the kernels of convolutions, as 0.01"
+        )
     rate = keras_learning_rate(model["optimizer"], ours)
     if rate is not None and model["learning_rate"] is not None:
         raise InputError(

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ablation.files import atomic_write
-from ablation.report.wording import FEW, TOP, on_images
+from ablation.report.wording import FEW, ROWS, TOP, on_images
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -89,12 +89,17 @@ def figure_paths(name: str) -> list[str]:
 
 
 def draw(name: str, study: "Study", of: str | None = None) -> "Figure":
-    """Return the figure `name` of a study, or of one of its models or families, as `names` has them."""
+    """Return the figure `name` of a study, or of one of its models or families, as `names` has them.
+
+    A figure of more than FEW models shows the ROWS best and the baseline.
+    """
     from ablation.report.figures import texts
 
     module = import_module(f"ablation.report.figures.{name}")
     if of is not None and of.isdigit():
         of = study.accuracies["model"].iloc[int(of) - 1]
+    if catalogue()[name].scope == "study" and len(study.models) > FEW:
+        study = study.of_best(ROWS)
     figure = module.draw(study) if of is None else module.draw(study, of)
     written = {
         character
