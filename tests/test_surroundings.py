@@ -1,5 +1,6 @@
 """Nothing of a user's environment decides a result."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -116,7 +117,7 @@ def test_the_same_bits_in_a_hostile_environment(tmp_path):
         figures = sorted(results.glob("figures/*.png"))
         pictures = [files.array_digest(np.asarray(Image.open(figure)))[:16] for figure in figures]
         vectors = [
-            files.file_digest(path)[:16]
+            hashlib.sha256(path.read_bytes().rpartition(b"made from")[0]).hexdigest()[:16]  # not of when it was trained
             for suffix in ("pdf", "svg")
             for path in sorted(results.glob(f"figures/*.{suffix}"))
         ]
