@@ -58,7 +58,7 @@ TESTS = {  # of a module, or of all in a folder; the others have those of their 
     "report/outputs": ["keys", "page"],
     "report/statistics": ["statistics", "diff"],
     "report/status": ["progress"],
-    "report/unused": ["keys"],
+    "report/unused": ["reruns"],
     "report/wording": ["table", "page"],
     "settings/check": ["settings", "families"],
     "settings/networks": ["settings", "own_network"],
