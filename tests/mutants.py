@@ -59,7 +59,7 @@ TESTS = {  # of a module, or of all in a folder; the others have those of their 
     "report/statistics": ["statistics", "diff"],
     "report/status": ["progress"],
     "report/unused": ["reruns"],
-    "report/wording": ["table", "page"],
+    "report/wording": ["table", "statistics"],
     "settings/check": ["settings", "families"],
     "settings/networks": ["settings", "own_network"],
     "settings/recipes": ["optimizers"],
