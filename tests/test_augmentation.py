@@ -114,6 +114,7 @@ def test_the_logits_of_views_are_averaged_by_their_weights(tensorflow, monkeypat
     }
     for setting, weights in VIEWS.items():
         assert sum(weights.values()) == 1
+        assert all(len(view) == 3 for view in weights)  # flip, down, right
         views = evaluation.predict_views(evaluation.make_predict_fn(Corner()), images, setting)
         np.testing.assert_allclose(evaluation.average_views(views, setting), softmax(expected[setting]), rtol=1e-5)
         np.testing.assert_allclose(evaluation.average_views(views, "none"), softmax(upright[:, 0, 0]), rtol=1e-6)

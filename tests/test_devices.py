@@ -111,6 +111,8 @@ def start(tensorflow, monkeypatch):
     monkeypatch.setattr(experimental, "enable_op_determinism", lambda: did.append("deterministic"))
     for name in ("XLA_FLAGS", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         monkeypatch.setenv(name, "--mine" if name == "XLA_FLAGS" else "7")
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
 
     def run(device, *found):
         details = {f"gpu{number}": each for number, each in enumerate(found)}
@@ -128,6 +130,7 @@ def test_a_job_on_the_cpu_leases_nothing(start, tensorflow):
     assert did == ["deterministic"]
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "-1"
     assert os.environ["XLA_FLAGS"] == "--mine"
+    assert (os.environ["TF_CPP_MIN_LOG_LEVEL"], os.environ["KERAS_BACKEND"]) == ("2", "tensorflow")
     assert {os.environ[f"{library}_NUM_THREADS"] for library in ("OMP", "MKL", "OPENBLAS")} == {"1"}
     assert tensorflow.config.threading.get_inter_op_parallelism_threads() == 1
 
