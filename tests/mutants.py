@@ -372,8 +372,8 @@ HEADER = """# Mutants
 Written by `make mutants`, which breaks each module of the library a line at a time and runs the module's tests
 (`tests/mutants.py`): a comparison, an operator, a constant, a condition, a returned value, a statement, an argument or
 an element is another one or gone. Of each module 20 are drawn, or as many as the table says; a module that is not in it
-was not looked at. Equivalent mutants do the same as the module; `tests/equivalent_mutants.txt` has them and the reasons.
-The rest was killed by a test, or survived.
+was not looked at. Equivalent mutants do the same as the module: `tests/equivalent_mutants.txt` has them and the
+reasons. The rest was killed by a test, or survived.
 
 | module | mutants | killed | equivalent | survived | survived of those not equivalent |
 |---|---|---|---|---|---|
