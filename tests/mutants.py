@@ -58,8 +58,8 @@ TESTS = {  # of a module, or of all in a folder; the others have those of their 
     "report/outputs": ["keys", "page"],
     "report/statistics": ["statistics", "diff"],
     "report/status": ["progress"],
-    "report/unused": ["keys"],
-    "report/wording": ["table", "page"],
+    "report/unused": ["reruns"],
+    "report/wording": ["table", "statistics"],
     "settings/check": ["settings", "families"],
     "settings/networks": ["settings", "own_network"],
     "settings/recipes": ["optimizers"],
@@ -371,8 +371,9 @@ HEADER = """# Mutants
 
 Written by `make mutants`, which breaks each module of the library a line at a time and runs the module's tests
 (`tests/mutants.py`): a comparison, an operator, a constant, a condition, a returned value, a statement, an argument or
-an element is another one or gone. Equivalent mutants do the same as the module; `tests/equivalent_mutants.txt` has them
-and the reasons. The rest was killed by a test, or survived.
+an element is another one or gone. Of each module 20 are drawn, or as many as the table says; a module that is not in it
+was not looked at. Equivalent mutants do the same as the module: `tests/equivalent_mutants.txt` has them and the
+reasons. The rest was killed by a test, or survived.
 
 | module | mutants | killed | equivalent | survived | survived of those not equivalent |
 |---|---|---|---|---|---|

@@ -174,7 +174,7 @@ def test_code_that_is_no_longer_the_planned_one_is_refused(library):
 
 def test_a_file_bears_its_key(tmp_path):
     path = tmp_path / "x"
-    assert not keys.bears(path, "abc")
+    assert keys.bears(path, "abc") is False
     path.write_bytes(b"." * 9000 + b"abc" + b"." * 4000)
     assert keys.bears(path, "abc")
     assert not keys.bears(path, "abd")
@@ -367,3 +367,49 @@ def test_a_whitening_asks_for_what_large_images_need(schema, tmp_path):
     dataset = {"name": "folder", "path": str(tmp_path / "pictures"), "size": 96}
     large = planned(schema, tmp_path, dataset=dataset).whitening_resources
     assert large == {"mem_mb": 3000 + 36691, "runtime": 30 + 211}
+
+
+def test_a_model_sees_the_images_of_its_input(schema, tmp_path):
+    found = planned(schema, tmp_path)
+    assert found.data_path("a") == found.whitened_path == f"data/{keys.key_of(found.whitened)}/zca.npz"
+    assert found.data_path("raw") == found.images_path == f"data/{keys.key_of(found.images)}/images.npz"
+    assert found.study["whitened"] == found.whitened_path
+    assert planned(schema, tmp_path, models={"raw": {"input": "raw"}}).study["whitened"] is None
+
+
+def test_what_prepares_the_images_is_told_where_they_come_from(schema, tmp_path):
+    """A package brings the digits; what is downloaded is below the results, and said if it is not the official one."""
+
+    def arguments(**changes):
+        found = planned(schema, tmp_path, **changes)
+        first, *others = found.arguments_of_prepare()
+        assert json.loads(first.removeprefix("--made-from=")) == found.images
+        return others
+
+    assert arguments() == []
+    source, warning = arguments(dataset={"name": "cifar10"}, download={"sha256": "0" * 64})
+    assert source == f"--source={tmp_path}/data/cifar-10-python.tar.gz"
+    assert warning.startswith("--warning=not the official cifar10: cifar-10-python.tar.gz has the SHA-256 0000")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/1_x.png").write_text("x")
+    folder = {"name": "folder", "path": str(tmp_path), "size": 16, "groups": "(.)_"}
+    assert arguments(dataset=folder) == ["--groups=(.)_", f"--source={tmp_path}"]
+
+
+def test_files_of_a_study_by_name(schema, tmp_path):
+    found = planned(schema, tmp_path)
+    key = found.training_keys["a"]
+    files_of_training = [f"trainings/{key}/seed2/{name}" for name in ("model.keras", "history.csv", "training.json")]
+    assert found.training_path("a", 2) == f"trainings/{key}/seed2"
+    assert found.training_files(key, 2) == files_of_training
+    for name in files_of_training:
+        assert not found.is_trained(key, 2)
+        files.write_text(tmp_path / name, "x")
+    assert found.is_trained(key, 2)
+    assert len(found.run_files) == 3 * 2 * 5
+    assert f"{tmp_path}/runs/raw/seed2/model.keras" in found.run_files
+    assert found.notes({"a": {"1": None, "2": None}}) == []
+    gone = files_of_training[1]
+    (tmp_path / gone).unlink()
+    (note,) = found.notes({"a": {"1": None, "2": "digest"}})
+    assert f"such as {tmp_path}/{gone}; snakemake with the name of one makes it again" in note

@@ -46,6 +46,10 @@ def test_a_saturated_sample_has_no_gradient(tensorflow):
     gradient = tape.gradient(losses, probabilities).numpy()
     assert not gradient[0].any()
     assert gradient[1].any()
+    sure = tensorflow.Variable([[1.0, 0.0, 0.0]])
+    with tensorflow.GradientTape() as tape:
+        smoothed = clipped_categorical_crossentropy(tensorflow.constant([0]), sure, 0.2)
+    assert not tape.gradient(smoothed, sure).numpy().any()
 
 
 def test_label_smoothing_is_keras_own(tensorflow):

@@ -1,7 +1,9 @@
 """A revision is this workflow's own, and is dirty only where its code is."""
 
+import platform
 import subprocess
 
+import numpy as np
 import pytest
 
 from ablation.training import provenance
@@ -52,4 +54,6 @@ def test_without_a_repository_or_git(repository, tmp_path, monkeypatch):
 
 
 def test_versions_are_of_what_decides_a_result():
-    assert set(provenance.versions()) == {"python", "tensorflow", "keras", "numpy"}
+    versions = provenance.versions()
+    assert set(versions) == {"python", "tensorflow", "keras", "numpy"}
+    assert (versions["python"], versions["numpy"]) == (platform.python_version(), np.__version__)

@@ -306,6 +306,8 @@ def test_ends_of_intervals_are_as_wide_as_each_other_and_wide_ones_are_words():
         "too wide to tell",
         "",
     ]
+    assert table.interval(0.2, 0.69, table.percent) == "20.00 to 69.00"
+    assert table.interval(0.2, 0.71, table.percent) == "too wide to tell"
     texts = table.paper_table(a_study({"a": [0.1, 0.9], "b": [0.5, 0.51]}, seeds=[1, 2])[2])
     assert texts["95% interval, new images, %"].tolist().count("too wide to tell") == 1
 
