@@ -113,11 +113,11 @@ def test_the_logits_of_views_are_averaged_by_their_weights(tensorflow, monkeypat
         "flip_and_translate": sum(view[:, 0, 0] / 4 + view[:, 1, 1] / 4 for view in (upright, mirrored)),
     }
     diagonal = {(flip, pixels, pixels): 1 / 8 for flip in (0, 1) for pixels in (-1, 1)}
-    assert VIEWS == {  # flip, pixels down and to the right
+    assert {  # flip, pixels down and to the right
         "none": {(0, 0, 0): 1},
         "flip": {(0, 0, 0): 1 / 2, (1, 0, 0): 1 / 2},
         "flip_and_translate": {(0, 0, 0): 1 / 4, (1, 0, 0): 1 / 4, **diagonal},
-    }
+    } == VIEWS
     for setting in VIEWS:
         views = evaluation.predict_views(evaluation.make_predict_fn(Corner()), images, setting)
         np.testing.assert_allclose(evaluation.average_views(views, setting), softmax(expected[setting]), rtol=1e-5)
