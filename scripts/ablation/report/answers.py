@@ -14,7 +14,7 @@ import pandas as pd
 
 from ablation.report.statistics import SeedScores
 from ablation.report.study import Predictions, Study
-from ablation.report.wording import FEW, TOP
+from ablation.report.wording import FEW
 
 LEVEL = 4  # of gzip's compression: 4% larger than at 6, in less than half the time
 
@@ -60,9 +60,9 @@ class Answers:
 def collate(study: Study, path: Path) -> Answers:
     """Return the answers of all runs, reading each once, and write predictions.csv.gz into the file `path`.
 
-    Of more than FEW models predictions.csv.gz has the TOP best and the baseline, which are read once more. The tables
-    have the columns of CONFUSION and CLASSES, and those of `Study.mistakes` behind `model`; models and classes are in
-    the order of the study.
+    Of more than FEW models predictions.csv.gz has the best and the baseline, which are read once more. The tables have
+    the columns of CONFUSION and CLASSES, and those of `Study.mistakes` behind `model`; models and classes are in the
+    order of the study.
     """
     scores, counts, mistakes = {}, {}, {}
     with _gzip_csv(path) as writer:
@@ -76,8 +76,8 @@ def collate(study: Study, path: Path) -> Answers:
             if len(study.models) <= FEW:
                 _write_predictions(writer, study, model, runs)
         if len(study.models) > FEW:
-            best = sorted(scores, key=lambda model: (-scores[model].accuracy, model))[:TOP]
-            for model in (model for model in study.models if model in {study.baseline, *best}):
+            best = min(scores, key=lambda model: (-scores[model].accuracy, model))
+            for model in (model for model in study.models if model in {study.baseline, best}):
                 _write_predictions(writer, study, model, study.predictions(model))
     classes = _by_model({model: class_table(of_model, names) for model, of_model in counts.items()})
     return Answers(
