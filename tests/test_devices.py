@@ -13,9 +13,9 @@ from ablation.training import devices
 @pytest.mark.parametrize(
     ("flags", "policy", "reason"),
     [
-        ({"avx2", "amx_bf16", "avx512_bf16"}, "mixed_bfloat16", "auto: the CPU has amx_bf16 and avx512_bf16"),
-        ({"avx512_bf16"}, "mixed_bfloat16", "auto: the CPU has avx512_bf16"),
-        ({"avx2"}, "float32", "auto: the CPU has no instructions for bfloat16"),
+        ({"avx2", "amx_bf16", "avx512_bf16"}, "mixed_bfloat16", "the CPU has amx_bf16 and avx512_bf16"),
+        ({"avx512_bf16"}, "mixed_bfloat16", "the CPU has avx512_bf16"),
+        ({"avx2"}, "float32", "the CPU has no instructions for bfloat16"),
     ],
 )
 def test_auto_goes_by_the_instructions_of_the_cpu(tensorflow, monkeypatch, flags, policy, reason):
@@ -150,7 +150,7 @@ def test_a_job_on_a_gpu_takes_the_first(start, details, name, policy):
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "7"  # the lease's own
     assert os.environ["XLA_FLAGS"] == f"--mine {devices.XLA_ON_GPU}"
     dtype, capability = policy.split(": ")
-    assert devices.dtype_policy("auto") == (dtype, f"auto: the GPU's compute capability is {capability}")
+    assert devices.dtype_policy("auto") == (dtype, f"the GPU's compute capability is {capability}")
 
 
 def test_a_gpu_that_tensorflow_does_not_find_is_given_back(start, caplog):

@@ -101,7 +101,7 @@ def dtype_policy(precision: str) -> tuple[str, str]:
     else:
         flags = cpu_flags() & {"amx_bf16", "avx512_bf16"}
         fast, reason = bool(flags), f"the CPU has {' and '.join(sorted(flags)) or 'no instructions for bfloat16'}"
-    return ("mixed_bfloat16" if fast else "float32"), f"auto: {reason}"
+    return ("mixed_bfloat16" if fast else "float32"), reason
 
 
 def cpu_flags() -> set[str]:

@@ -61,7 +61,9 @@ def train_run(
         networks.check_seed(model, spec, train_data[0], int(labels.max()) + 1, seed)
     check_code(made_from, **own)
     _check_plan(spec, made_from, folder)
-    logger.info(f"{title}: {model.count_params():,} parameters, on {device}, {policy} ({reason})")
+    if spec.precision != policy:
+        logger.info(f"{title}: precision {spec.precision}: {policy}, since {reason}")
+    logger.info(f"{title}: {model.count_params():,} parameters, {device}, {policy}")
 
     board = folder.parents[2] / "tensorboard" / name / f"seed{seed}"  # by name, which TensorBoard shows
     curves = tensorboard.Curves(board, len(train_data[0])) if log_to == "tensorboard" else None
@@ -70,10 +72,11 @@ def train_run(
     def log_epoch(epoch: loop.Epoch) -> None:
         loads.append(os.getloadavg()[0])
         left = timedelta(seconds=round(epoch.seconds * (spec.epochs - epoch.epoch)))
-        keys = ["loss", "accuracy", *(["val_loss", "val_accuracy"] if len(val_data[0]) else [])]
-        keys += ["penalty"] if epoch.penalty is not None else []
-        values = "  ".join(f"{key} {getattr(epoch, key):.4f}" for key in keys)
-        logger.info(f"{title}: epoch {epoch.epoch:3d}/{spec.epochs}  {values}  {epoch.seconds:.1f} s  left {left}")
+        values = [f"loss {epoch.loss:.3f}", f"accuracy {epoch.accuracy:.1%}"]
+        values += [f"val {epoch.val_accuracy:.1%}"] if len(val_data[0]) else []
+        values += [f"penalty {epoch.penalty:.4f}"] if epoch.penalty is not None else []
+        number = str(epoch.epoch).rjust(len(str(spec.epochs)))
+        logger.info("  ".join([f"{title}: epoch {number}/{spec.epochs}", *values, f"left {left}"]))  # 80 columns
         if curves:
             curves.write(asdict(epoch), state.restored)
 
