@@ -7,6 +7,7 @@
 # make test-faults   real kills and faults, and fuzzing
 # make test-newest   what compares with Keras, on the newest Keras and TensorFlow
 # make test-slurm    the workflow on a real Slurm, which it installs on Debian
+# make coverage      lines and branches that make test and make test-faults run, in all their processes
 # make mutants  the library broken a line at a time, to see which breaks no test sees; MODULE=report/table for one,
 #             SAMPLE=20 breaks of each
 # make lint   formatting, style and types
@@ -19,7 +20,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo run plan status new test test-faults test-newest test-slurm mutants lint docs bench gpu lock clean
+.PHONY: demo run plan status new test test-faults test-newest test-slurm coverage mutants lint docs bench gpu lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/snakemake --cores all --configfile config/digits.yaml
@@ -54,6 +55,12 @@ test-newest: $(VENV)/.python
 	.venv-newest/bin/pip install --quiet --disable-pip-version-check --upgrade keras tensorflow
 	.venv-newest/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	.venv-newest/bin/pytest -m "not faults" $(WORKERS) $(addprefix tests/test_,$(addsuffix .py,layers losses optimizers network training checkpoint))
+
+coverage: $(VENV)/.installed-dev
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -m "not slurm" $(WORKERS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 mutants: $(VENV)/.installed-dev
 	$(BIN)/python tests/mutants.py $(MODULE) $(if $(SAMPLE),--sample $(SAMPLE))
