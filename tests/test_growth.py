@@ -2,6 +2,7 @@
 
 import io
 import logging
+import runpy
 from math import comb
 from types import SimpleNamespace
 
@@ -13,11 +14,11 @@ from scipy import stats
 from test_answers import LABELS, study_of
 from test_page import FACTS, render
 
-from ablation.report import answers, figures, page, progress, statistics, terminal
+from ablation.report import answers, figures, page, progress, statistics, status, terminal
 from ablation.report.outputs import Outputs
 from ablation.report.study import Study
 from ablation.report.wording import FEW, ROWS, TOP
-from conftest import FIGURES_OF_MODEL, Checkout
+from conftest import FIGURES_OF_MODEL, ROOT, Checkout
 from test_progress import Made
 from test_statistics import runs_with
 
@@ -161,6 +162,36 @@ def test_a_figure_of_many_models_has_the_best_and_the_baseline(monkeypatch, tmp_
     assert set(shown[0].models) == set(shown[0].accuracies["model"]) == kept
     assert shown[0].models == [model for model in MODELS if model in kept]
     assert len(study.models) == len(study.accuracies) == FEW + 1
+
+
+def test_the_table_of_many_models_on_the_terminal_is_that_of_the_best(tmp_path):
+    rows = [{"model": model, "images": "test", "accuracy": 0.5, "accuracy_sd": "", "verdict": ""} for model in MODELS]
+    path = tmp_path / "accuracy.csv"
+    for number, more in ((FEW, []), (FEW + 1, [f"and {FEW + 1 - ROWS} more: {path}"])):
+        pd.DataFrame(rows[:number]).assign(baseline_difference=0.1).to_csv(path, index=False)
+        shown = [line.split()[0] for line in terminal.table(path)[1:]]
+        assert shown == ([*MODELS[:ROWS], "and"] if more else MODELS[:number])
+        assert terminal.table(path)[len(shown) + 1 - len(more) :] == more
+
+
+def test_a_plan_of_many_models_times_ten_and_says_of_how_many_the_pace_is_not_known(tmp_path, schema, monkeypatch):
+    from ablation.training import pace
+
+    grid = {"grid": {"of": "m", "learning_rate": [0.003 * number for number in range(1, FEW + 1)]}}
+    made, asked = Made(tmp_path, schema, models={"m": {}, "rates": grid}), []
+    timed = {"seconds": 1.0, "bytes": 10}
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        pace, "time_trainings", lambda specs, *_, **__: asked.extend(specs) or [(key, timed) for key in specs]
+    )
+    program = runpy.run_path(str(ROOT / "scripts/status.py"))
+    for _ in range(2):  # what was timed once is remembered
+        program["time_what_is_unknown"](made.plan, status.images_of(made.plan))
+    keys = list(made.plan.models_trained_as)
+    assert len(asked) <= TOP
+    assert [keys.index(key) for key in asked] == list(range(0, FEW + 1, 11))
+    lines = status.forecast(made.plan, status.images_of(made.plan))
+    assert f"({FEW + 1 - len(asked)} models of unknown pace: the mean of the others)" in lines
 
 
 @pytest.fixture(scope="module")
