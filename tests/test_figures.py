@@ -451,7 +451,7 @@ def test_confusions_in_percent_of_the_true_class_and_their_change_in_images_of_a
     matrix, difference = figure.axes
     assert texts(matrix) == ["50", "50", "100", "25", "75"]
     assert texts(difference) == ["−1", "+1"]  # and half an image is no text
-    assert figure.get_suptitle() == "m (1.5 fewer right)"
+    assert figure.get_suptitle() == "m (1.5 fewer correct)"
     assert len(figures.draw("confusion", study, "baseline").axes) == 1
 
 

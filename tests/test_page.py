@@ -247,7 +247,7 @@ def test_the_next_steps_are_those_that_would_say_more():
     ]
     assert steps({"a": ACCURACIES["a"]}) == []
     assert steps({"a": ACCURACIES["a"]}, report_on="validation")[0].startswith("Once you have chosen a model, set")
-    assert "Find out why c learned nothing" in steps(ACCURACIES | {"c": NEAR_CHANCE["c"]})[0]
+    assert "Find out why c is at chance level" in steps(ACCURACIES | {"c": NEAR_CHANCE["c"]})[0]
     html = render()
     assert "<li>Train longer (<code>epochs</code>): the" in html
     assert "What would let it say more" not in render({"a": ACCURACIES["a"]})
@@ -256,10 +256,10 @@ def test_the_next_steps_are_those_that_would_say_more():
 def test_it_begins_in_words_that_need_no_statistics():
     html = render()
     words = (
-        "3 networks were trained to tell classes of images apart, each 5 times, from different random starts (seeds)"
+        "3 networks were trained 5 times each from different random starts (seeds) to tell classes of images apart"
     )
     assert html.index(words) < html.index("The highest accuracy")
-    assert "One network was trained to tell classes of images apart, once, and" in render({"a": ACCURACIES["a"]}, 1)
+    assert "One network was trained once to tell classes of images apart, and" in render({"a": ACCURACIES["a"]}, 1)
 
 
 def test_a_summary_of_ranks():
@@ -349,7 +349,7 @@ def test_a_family_has_a_heading_words_a_figure_and_its_comparisons():
 def test_a_report_on_validation_images_says_so_everywhere():
     html = render(report_on="validation", looks={"validation": {"x": "a", "y": "b"}})
     assert "no test image was read" in html
-    assert "Validation accuracy. A point is a seed" in html
+    assert "Validation accuracy. Each point is a seed" in html
     headings, _ = rows_of(html)
     assert headings[1:4] == [
         "validation accuracy, %",

@@ -108,11 +108,12 @@ def introduction(table: pd.DataFrame, images: int) -> str:
     """
     n, seeds, chance = len(table), int(table["seeds"].iloc[0]), percent(table["chance_level"].iloc[0])
     networks = f"{n} networks were" if n > 1 else "One network was"
-    times = f"{'each ' * (n > 1)}{seeds} times, from different random starts (seeds)" if seeds > 1 else "once"
+    times = f"{f'{seeds} times' if seeds > 1 else 'once'}{' each' * (n > 1)}"
+    times += " from different random starts (seeds)" * (seeds > 1)
     return (
-        f"{networks} trained to tell classes of images apart, {times}, and then tested on {images:,}"
-        f" {table['images'].iloc[0]} images that they had not been trained on. Accuracy is the fraction of these that a"
-        f" network classifies correctly; always answering the most frequent class would reach {chance}%."
+        f"{networks} trained {times} to tell classes of images apart, and then tested on {images:,}"
+        f" {table['images'].iloc[0]} images not used for training. Accuracy is the fraction of these that a network"
+        f" classifies correctly; always answering the most frequent class would reach {chance}%."
     )
 
 
@@ -124,7 +125,8 @@ def next_steps(table: pd.DataFrame, comparisons: pd.DataFrame, limited: bool) ->
     steps = ["Remove `limits` from the config: this study was cut short."] if limited else []
     if table["at_chance"].any():
         models = _listed(table.loc[table["at_chance"], "model"])
-        steps.append(f"Find out why {models} learned nothing that these images show: curves, `learning_rate`, labels.")
+        verb = "is" if table["at_chance"].sum() == 1 else "are"
+        steps.append(f"Find out why {models} {verb} at chance level: look at curves, `learning_rate` and labels.")
     improving = table.loc[table["still_improving"].eq(True), "model"]
     if len(improving):
         steps.append(

@@ -10,10 +10,11 @@ CATEGORY = "Accuracy"
 ORDER = 1
 ALT = "Test accuracy of every model: seeds as points, intervals as bars"
 CAPTION = (
-    "Test accuracy. A point is a seed, the tick their mean. With several seeds the narrow bar is the 95% interval of"
-    " the mean on these test images; the wide bar is that on new images, with one seed that of this one network."
-    " Chance, a broken line where it is in sight, is always to answer the most frequent class. Overlapping bars don't"
-    " prove a tie, nor disjoint bars a difference: the verdicts are about differences."
+    "Test accuracy. Each point is a seed, the tick their mean. With several seeds, the narrow bar is the 95% interval"
+    " of the mean on these test images and the wide bar that on new images; with one seed, the wide bar is that of"
+    " this one network. The broken line, where it is in view, is chance: always answering the most frequent class."
+    " Overlapping bars don't prove a tie, and separate bars don't prove a difference: the verdicts are about"
+    " differences."
 )
 
 

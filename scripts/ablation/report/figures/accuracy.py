@@ -10,9 +10,9 @@ CATEGORY = "Learning curves"
 ORDER = 2
 ALT = "Training and validation accuracy of {model} by epoch"
 CAPTION = (
-    "Accuracy by epoch: on the training images (with dropout and augmentation, averaged over the epoch), and on the"
-    " validation images (without, at its end) where there are any. A line is the mean over seeds, its band goes from"
-    " the lowest seed to the highest."
+    "Accuracy by epoch: on the training images (with dropout and augmentation, averaged over the epoch) and, if there"
+    " are any, on the validation images (without either, at the end of the epoch). The line is the mean over seeds;"
+    " the band goes from the lowest seed to the highest."
 )
 
 

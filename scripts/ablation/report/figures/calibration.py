@@ -13,9 +13,10 @@ CATEGORY = "Accuracy"
 ORDER = 5
 ALT = "Accuracy by confidence of every model"
 CAPTION = (
-    "Accuracy by confidence. Below the diagonal a model is more confident than accurate. Next to each name: its"
-    " expected calibration error, of all test images; a tenth of the confidences is drawn where at least 10 images are"
-    " in it. Many models have a row each: accuracy minus confidence by confidence, the best calibrated on top."
+    "Accuracy by confidence. Below the diagonal, a model is more confident than accurate. Next to each name is its"
+    " expected calibration error over all test images; a tenth of the confidences is drawn only if at least 10 images"
+    " fall into it. With many models, each has a row, accuracy minus confidence by confidence, the best calibrated on"
+    " top."
 )
 BINS = 10  # of confidence
 FEWEST = 10  # images of a bin that is drawn, mean over seeds

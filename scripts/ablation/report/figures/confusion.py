@@ -22,10 +22,10 @@ CATEGORY = "Mistakes"
 ORDER = 3
 ALT = "Confusion matrix of {model} and its difference to the baseline's"
 CAPTION = (
-    "What the images of each class are taken for, in percent of the class, all seeds together. Beside it, for all"
-    " models but the baseline, how many images more or fewer than by the baseline, mean over seeds: green is better"
-    " (more on the diagonal, fewer beside it), orange is worse; next to the name, how many more are right in all. Cells"
-    " under 0.5 are blank."
+    "How the images of each class are classified, in percent of the class, over all seeds. Next to it, for all models"
+    " but the baseline: how many images more or fewer than the baseline's, mean over seeds. Green is better (more on"
+    " the diagonal, fewer off it), orange is worse; the title says how many more are correct in all. Values under 0.5"
+    " are blank."
 )
 
 
@@ -40,7 +40,7 @@ def draw(study: Study, model: str) -> Figure:
     if not np.array_equal(predicted, reference):
         change = counts - before
         more = np.trace(change)
-        title += f" ({abs(more):.1f} {'more' if more > 0 else 'fewer'} right)"
+        title += f" ({abs(more):.1f} {'more' if more > 0 else 'fewer'} correct)"
         better = np.where(np.eye(len(change), dtype=bool), change, -change)
         limit = max(np.abs(change).max(), 1)
         texts = _texts(change, lambda value: signed(value, 0))

@@ -15,10 +15,10 @@ NEEDS = "validation"
 WIDE = True
 ALT = "Validation loss and accuracy of all models by epoch"
 CAPTION = (
-    "Validation loss and accuracy by epoch: a line is the mean over seeds, its band goes from the lowest seed to the"
-    " highest. Many models have a row of colors each, of that mean, the highest accuracy after the last epoch on top."
-    " Look for where a loss rises while the accuracy still rises: a network that grows overconfident in its"
-    " mistakes. The workflow selects nothing by these curves. Models that are trained on all images have none."
+    "Validation loss and accuracy by epoch: the line is the mean over seeds, the band goes from the lowest seed to"
+    " the highest. With many models, each has a row whose colors are that mean, the highest final accuracy on top. If"
+    " the loss rises while the accuracy still rises, a network is growing overconfident in its mistakes. The workflow"
+    " selects nothing by these curves. Models that are trained on all images have none."
 )
 COLUMNS = {"val_loss": "validation loss", "val_accuracy": "validation accuracy"}
 

@@ -14,9 +14,10 @@ ORDER = 2
 NEEDS = "comparisons"
 ALT = "Matrix of the differences of accuracy of all pairs of models"
 CAPTION = (
-    "Difference of mean test accuracy, row minus column, in percentage points (of many models as colors alone). A star"
-    " marks the pairs that are distinguishable on these test images after Holm's correction for all pairs; with too few"
-    " seeds none can be. Of more than a hundred models: the ten best, p multiplied by the number of all pairs."
+    "Difference of mean test accuracy, row minus column, in percentage points (with many models, as colors alone). A"
+    " star marks pairs that are distinguishable on these test images after Holm's correction for all pairs; with too"
+    " few seeds, none can be. With more than a hundred models, these are the ten best, and p is multiplied by the"
+    " number of all pairs."
 )
 
 

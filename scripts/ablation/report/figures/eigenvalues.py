@@ -11,8 +11,8 @@ CATEGORY = "Whitening"
 ORDER = 3
 ALT = "Eigenvalues of the covariance of the training images"
 CAPTION = (
-    "Variance of the training images along their principal axes. Whitening divides each component by the root of its"
-    " eigenvalue plus epsilon (dashed), so components far below epsilon stay small."
+    "Variance of the training images along their principal axes. Whitening divides each component by the square root"
+    " of its eigenvalue plus epsilon (dashed), so components far below epsilon stay small."
 )
 
 

@@ -22,10 +22,10 @@ ORDER = 2
 NEEDS = "grid"
 ALT = "Test accuracy over the settings of the grid {model}"
 CAPTION = (
-    "Test accuracy over the settings of a grid. One numeric setting: points are seeds, the line their mean, bars 95%"
-    " intervals on these images (narrow) and on new images (wide). Two settings: the mean over seeds, in percent; a"
-    " star marks what is distinguishable from the model that the grid is of. Otherwise: differences to that model, in"
-    " points. The best of many combinations looks better than it is."
+    "Test accuracy over the settings of a grid. For one numeric setting: points are seeds, the line their mean, bars"
+    " 95% intervals on these images (narrow) and on new images (wide). For two settings: the mean over seeds, in"
+    " percent; a star marks what is distinguishable from the grid's own model. Otherwise: differences from that model,"
+    " in points. The best of many combinations looks better than it is."
 )
 
 

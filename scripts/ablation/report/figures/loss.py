@@ -10,10 +10,10 @@ CATEGORY = "Learning curves"
 ORDER = 1
 ALT = "Training and validation loss of {model} by epoch"
 CAPTION = (
-    "Loss by epoch: on the training images (with dropout, augmentation and label smoothing where the settings have"
-    " them, averaged over the epoch), and on the validation images (without, at its end) where there are any. A line is"
-    " the mean over seeds, its band goes from the lowest seed to the highest. Where the validation loss rises while the"
-    " training loss still falls, the network overfits."
+    "Loss by epoch: on the training images (with dropout, augmentation and label smoothing if the settings have them,"
+    " averaged over the epoch) and, if there are any, on the validation images (without these, at the end of the"
+    " epoch). The line is the mean over seeds; the band goes from the lowest seed to the highest. Where the validation"
+    " loss rises while the training loss still falls, the network overfits."
 )
 
 

@@ -11,8 +11,8 @@ CATEGORY = "Mistakes"
 ORDER = 4
 ALT = "The test images that {model} gets wrong most confidently"
 CAPTION = (
-    "The most confident errors on test images, by the mean over seeds: some are labels to argue about."
-    " mistakes.csv has all of them."
+    "The most confident errors on test images, by the mean over seeds; some of the labels are debatable. mistakes.csv"
+    " lists all errors."
 )
 MISTAKES = 12
 COLUMNS = 6

@@ -13,8 +13,8 @@ ORDER = 1
 WIDE = True
 ALT = "Test images before and after whitening"
 CAPTION = (
-    "The first test images, and what the networks see of them: what neighboring pixels have in common is gone, edges"
-    " stay."
+    "The first test images, and what the networks see of them: what neighboring pixels have in common is gone; edges"
+    " remain."
 )
 IMAGES = 10
 
