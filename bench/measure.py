@@ -65,7 +65,7 @@ def finish_without_work(folder, configs):
 
 
 def draw_without_work(study, results):
-    """Make the figures and the report of a study, of which there is only their keys; return its Outputs."""
+    """Make the figures and the report of a study, empty but for their keys; return its Outputs."""
     from ablation import files
     from ablation.report.figures import figure_paths
     from ablation.report.outputs import Outputs
@@ -73,7 +73,7 @@ def draw_without_work(study, results):
     outputs = Outputs(study, results)
     for name, key in outputs.figures.items():
         for path in figure_paths(name):
-            files.write_text(results / path, key)
+            files.write_text(results / path, f'<svg viewBox="0 0 1 1"></svg>{key}')
     files.write_text(results / "report/index.html", outputs.report)
     return outputs
 
