@@ -1,4 +1,4 @@
-# make demo   the whole study on the handwritten digits, a few minutes, no network
+# make demo   the whole study on the handwritten digits, a few minutes, nothing to download but what it installs
 # make run    the study of config.yaml on CIFAR-10
 # make plan   what a run of config.yaml would do and take; CONFIG=config/digits.yaml names another config file
 # make status how far it is
@@ -23,6 +23,7 @@ BIN := $(VENV)/bin
 .PHONY: demo run plan status new test test-faults test-newest test-slurm coverage mutants lint docs bench gpu lock clean
 
 demo: $(VENV)/.installed
+	@echo "How far it is, in another terminal: CONFIG=config/digits.yaml make status"
 	$(BIN)/snakemake --cores all --configfile config/digits.yaml
 	@echo "The report: $(CURDIR)/results/digits/report/index.html"
 
@@ -117,6 +118,7 @@ $(VENV)/.python:
 	touch $@
 
 $(VENV)/.installed: $(VENV)/.python envs/requirements.txt pyproject.toml
+	@echo "Installing TensorFlow and the rest into $(VENV): a few minutes, 2.6 GB on disk"
 	$(BIN)/pip install --quiet --disable-pip-version-check -r envs/requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@

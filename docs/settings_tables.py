@@ -37,10 +37,16 @@ def default_of(rule):
     return text if isinstance(value, int | float) else f"`{text}`"
 
 
+def either(values):
+    """Return values in words: `a`, `b` or `c`."""
+    *first, last = [f"`{value}`" for value in values]
+    return f"{', '.join(first)} or {last}" if first else last
+
+
 def meaning_of(rule):
     """Return the first sentence of a description as a cell, and what the setting applies to."""
     first = re.split(r"\. (?=[A-Z`])", rule["description"])[0].rstrip(".")
-    only = [f"`{other}: {' or '.join(values)}`" for other, values in rule.get("x-only-with", {}).items()]
+    only = [f"`{other}` {either(values)}" for other, values in rule.get("x-only-with", {}).items()]
     first = first.replace("](docs/", "](")  # the page is next to what the schema links to
     return f"With {' and '.join(only)}: {first}" if only else first
 

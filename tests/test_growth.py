@@ -169,9 +169,9 @@ def test_the_table_of_many_models_on_the_terminal_is_that_of_the_best(tmp_path):
     path = tmp_path / "accuracy.csv"
     for number, more in ((FEW, []), (FEW + 1, [f"and {FEW + 1 - ROWS} more: {path}"])):
         pd.DataFrame(rows[:number]).assign(baseline_difference=0.1).to_csv(path, index=False)
-        shown = [line.split()[0] for line in terminal.table(path)[1:]]
+        shown = [line.split()[0] for line in terminal.table(path, "")[1:]]
         assert shown == ([*MODELS[:ROWS], "and"] if more else MODELS[:number])
-        assert terminal.table(path)[len(shown) + 1 - len(more) :] == more
+        assert terminal.table(path, "")[len(shown) + 1 - len(more) :] == more
 
 
 def test_a_plan_of_many_models_times_ten_and_says_of_how_many_the_pace_is_not_known(tmp_path, schema, monkeypatch):

@@ -92,7 +92,7 @@ def test_the_grid_says_what_each_run_is(made):
     }
     lines = status.status(made.plan)
     assert max(map(len, lines)) <= 80
-    assert "(in parentheses: of other settings, data or code; a run makes it again)" in lines
+    assert "(in parentheses: from other settings, data or code; a run computes it again)" in lines
     assert "stopped: the next run resumes from the last saved state" in lines
 
 
@@ -106,7 +106,7 @@ def test_work_is_epochs_times_their_pace(made):
     assert now.seconds_left(1) == pytest.approx(2 * 5 + 20 + 2 * 40)
     assert now.seconds_left(2) == pytest.approx(55)
     assert now.seconds_left(100) == pytest.approx(40)  # the longest one
-    assert now.sentence(2) == "18% of the training done (1 of 6); about 55 s left"
+    assert now.sentence(2) == "18% of the training done (1 of 6); about 55 s of training left"
 
 
 def test_a_pace_that_nothing_tells_is_the_mean_of_the_others(made):
@@ -177,7 +177,7 @@ def test_many_seeds_and_long_names_stay_in_80_columns(tmp_path, schema):
 def test_a_training_of_other_settings_is_said(made):
     files.write_json(made.plan.results / "trainings/0123456789abcdef/seed1/training.json", {})
     made.train("small", 1, 1)
-    assert "Besides, 1 training of other settings: snakemake --cores 1 unused" in status.status(made.plan)
+    assert "1 training of other settings on disk: snakemake --cores 1 unused lists them" in status.status(made.plan)
 
 
 def test_the_forecast(made):

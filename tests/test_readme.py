@@ -43,13 +43,13 @@ def test_every_setting_has_a_row_and_a_change_of_it_shows(program, schema):
 def test_a_row_has_the_default_the_meaning_and_what_it_applies_to(program, schema):
     table = program.tables(schema)["model"].splitlines()
     assert (
-        "| `weight_decay` | 0 | With `optimizer: sgd or muon`: L2 penalty; times the weight, it is added to the"
+        "| `weight_decay` | 0 | With `optimizer` `sgd` or `muon`: L2 penalty; times the weight, it is added to the"
         in "\n".join(table)
     )
     assert len(table) == 2 + len(schema["$defs"]["model"]["properties"])
     study = program.tables(schema)["study"]
     assert "| `seeds` | `[1]` | Every model is trained once per seed |" in study
-    assert "| `dataset.size` | 32 | With `name: folder`: Height and width" in study
+    assert "| `dataset.size` | 32 | With `name` `folder`: Height and width" in study
 
 
 def anchors(page):

@@ -362,7 +362,7 @@ def test_metrics_of_something_else_are_refused(checkout):
     assert run.stdout == f"error: results/runs/a/seed1/metrics.json: {OTHER}\n"
 
 
-OTHER = "is of other settings, data or code than the study; run snakemake again"
+OTHER = "is from other settings, data or code than the study's; run snakemake again"
 
 
 OUTPUTS_OF_COMPARE = [

@@ -133,7 +133,9 @@ def test_files_of_another_run_are_refused(results, name, read_it):
 def test_runs_that_were_not_planned_are_refused(results):
     path = results / "runs/a/seed1/metrics.json"
     files.write_record(path, files.read_json(path) | {"key": "of other settings"})
-    with pytest.raises(InputError, match=r"a/seed1/metrics\.json: is of other settings, data or code than the study"):
+    with pytest.raises(
+        InputError, match=r"a/seed1/metrics\.json: is from other settings, data or code than the study's"
+    ):
         read(results).metrics_of("a")
 
 

@@ -65,11 +65,11 @@ def test_a_run_of_two_jobs(shown):
     made.train("large", 2, 240)
     assert shown.end(1) == [
         "large seed 2: trained in 4 min",
-        "study: 22% of the training done (1 of 6); about 14 min left",
+        "study: 22% of the training done (1 of 6); about 14 min of training left",
     ]
     assert shown.start(2, "evaluate", model="large", seed="2") == ["large seed 2: evaluating"]
     made.evaluate("large", 2, 0.8176)
-    assert shown.end(2) == ["large seed 2: test accuracy 81.8%"]
+    assert shown.end(2) == ["large seed 2: test accuracy 81.8% (1 of 9)"]
 
 
 def test_the_time_left_is_of_as_many_trainings_as_run_at_once(shown):
@@ -77,7 +77,7 @@ def test_the_time_left_is_of_as_many_trainings_as_run_at_once(shown):
     for number, seed in enumerate(("1", "2")):
         shown.start(number, "train", key=made.plan.training_keys["large"], seed=seed)
     made.train("large", 1, 240)
-    assert shown.end(0)[1].endswith("about 7 min left")
+    assert shown.end(0)[1].endswith("about 7 min of training left")
 
 
 def test_what_is_no_job_of_its_own_is_silent(shown):
@@ -85,7 +85,7 @@ def test_what_is_no_job_of_its_own_is_silent(shown):
         assert shown.log(event, "x", done=1, total=2) == []
     for message in ("Building DAG of jobs...", "Select jobs to execute..."):
         assert shown.log(None, message) == []
-    assert shown.start(1, "study") == shown.end(1) == []
+    assert shown.run(unused=1) == shown.start(1, "unused") == shown.end(1) == []
     assert shown.log(None, "Nothing to be done (all requested files are present and up to date).") != []
 
 
@@ -118,7 +118,10 @@ def test_a_failed_job_says_why_once(shown, tmp_path, log, line):
     end = shown.log(
         LogEvent.ERROR, f"WorkflowError:\n{terminal.FAILED}.", level=logging.ERROR, exception="WorkflowError"
     )
-    assert end == ["1 job did not finish; what is done is kept, the same command continues"]
+    assert end == [
+        "1 job did not finish; what is done is kept.",
+        "Once the cause is mended, the same command continues.",
+    ]
 
 
 def test_an_event_without_what_is_read_of_it_is_shown_as_snakemake_does(shown):
@@ -143,7 +146,8 @@ def test_an_error_of_snakemakes_is_shown(shown):
     assert shown.log(LogEvent.ERROR, "Missing input files", **error) == ["Missing input files"]
 
 
-def test_a_dry_run_says_which_models(tmp_path, schema):
+def test_a_dry_run_says_which_models(tmp_path, schema, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     shown = Shown(Made(tmp_path, schema), dry_run=True)
     stats = {"prepare": 1, "train": 3, "evaluate": 1, "plot_loss": 20, "all": 1}
     assert shown.run(**stats) == []
@@ -157,7 +161,8 @@ def test_a_dry_run_says_which_models(tmp_path, schema):
         "  1 evaluation: seed 3 of small_tta",
         "  20 figures",
         "  prepare",
-        "This was a dry run. Every job: snakemake -n -p; how long it takes: make plan",
+        "This was a dry run. Every job: snakemake -n -p",
+        f"How long it takes: python {terminal.CLONE}/scripts/status.py --plan",
     ]
 
 
@@ -177,14 +182,16 @@ def test_at_the_end_the_table(shown, verdict):
         "model,images,accuracy,accuracy_sd,baseline_difference,verdict",
         f"{'x' * 40},test,0.8234,0.0021,0.0112,{verdict}",
         "small,test,0.8122,0.01,,",
+        "small_tta,test,0.8122,0.01,,",
     ]
     files.write_text(report / "accuracy.csv", "\n".join(rows) + "\n")
     shown.start(1, "report")
     end = shown.end(1)
     assert end[0].startswith("report: written in ")
-    assert [line.split()[:4] for line in end[3:5]] == [
+    assert [line.split()[:4] for line in end[3:6]] == [
         ["x" * 40, "82.34", "0.21", "+1.12"],
         ["small", "81.22", "1.00", "baseline"],
+        ["small_tta", "81.22", "1.00", "as"],
     ]
     assert ("(too few seeds for verdicts)" in end) == (verdict == "too few seeds")
     assert end[-1] == f"The report: {report}/index.html"
@@ -210,5 +217,6 @@ def test_a_dry_run_of_the_seven_models_is_short(finished_study):
     run = finished_study.shell("python -m snakemake -n --forceall --configfile config/digits.yaml short.yaml")
     lines = run.stdout.splitlines()[run.stdout.splitlines().index("To do:") :]
     assert lines[1].startswith("  14 trainings: seeds 1, 2 of model2, model3, model4, ")
-    assert len(lines) == 8
+    assert len(lines) == 9
     assert max(map(len, lines)) <= 80
+    assert lines[-1] == "How long it takes: make plan"

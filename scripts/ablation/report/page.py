@@ -126,7 +126,10 @@ def next_steps(table: pd.DataFrame, comparisons: pd.DataFrame, limited: bool) ->
     if table["at_chance"].any():
         models = _listed(table.loc[table["at_chance"], "model"])
         verb = "is" if table["at_chance"].sum() == 1 else "are"
-        steps.append(f"Find out why {models} {verb} at chance level: look at curves, `learning_rate` and labels.")
+        steps.append(
+            f"Find out why {models} {verb} at chance level: look at curves, labels, `learning_rate`, and the number of"
+            " steps (`epochs`, `batch_size`)."
+        )
     improving = table.loc[table["still_improving"].eq(True), "model"]
     if len(improving):
         steps.append(
@@ -138,7 +141,7 @@ def next_steps(table: pd.DataFrame, comparisons: pd.DataFrame, limited: bool) ->
         seeds, needed = int(against["seeds"].iloc[0]), statistics.seeds_needed(len(against))
         if seeds < needed:
             more = f"{needed - seeds} more seed{'s' * (needed - seeds > 1)}"
-            steps.append(f"Add {more} to `seeds`: {needed} are the fewest that can show a difference here.")
+            steps.append(f"Add {more} to `seeds`: at least {needed} are needed to show a difference here.")
         elif (against["verdict"] == SAME).any():
             steps.append("Add seeds to find smaller differences: four times as many find differences half as large.")
     if table["images"].iloc[0] == "validation":
@@ -161,7 +164,7 @@ def summary(
         return [
             f"No model is shown to be above {level}, the accuracy of always answering the most frequent class: they"
             f" classify {low if low == high else f'{low} to {high}'}% of {images:,} {table['images'].iloc[0]} images"
-            " correctly. Their differences rank nothing."
+            " correctly, so they can't be ranked."
         ]
     sentences = [_best_model_sentence(table, images)]
     if len(weak):
@@ -194,34 +197,37 @@ def _best_model_sentence(table: pd.DataFrame, images: int) -> str:
         about = f"mean of {best['seeds']} seeds; 95% interval of the mean over seeds and new images: {limits}"
     if len(table) == 1:
         return f"{best['model']} classifies {accuracy} correctly ({about})."
-    first = _listed(table.loc[table["accuracy"] == best["accuracy"], "model"])
+    tied = (table["accuracy"] == best["accuracy"]).sum()
+    first = _listed(table["model"].head(tied))
     return (
-        f"The highest accuracy of {len(table)} models is that of {first}: {accuracy} ({about})."
-        f" Being the highest of {len(table)}, it is likely to be somewhat too high."
+        f"Of {len(table)} models, {first} {'was' if tied == 1 else 'were'} most accurate: {accuracy} ({about})."
+        " The best of several is partly luck: expect slightly less on new images."
     )
 
 
 def _one_seed_sentences(against: pd.DataFrame, reference: str) -> list[str]:
-    apart = _with_points(against[against["mcnemar_p_holm"] < statistics.ALPHA])
+    apart = against[against["mcnemar_p_holm"] < statistics.ALPHA]
+    if len(apart):
+        found = f"McNemar's test finds these networks to differ from that of {reference}: {_with_points(apart)}."
+    else:
+        found = f"McNemar's test finds no network that differs from that of {reference}."
     return [
         "With one seed per model nothing is known about what another seed would give, so no model is said to be"
         f" better or worse. {_seeds_needed_sentence(against)}",
-        f"McNemar's test distinguishes these trained networks from that of {reference}, on new images:"
-        f" {apart or 'none'}. That says nothing about other seeds.",
+        f"{found} That is about these trained networks on new images, not about other seeds.",
     ]
 
 
 def _too_few_seeds_sentences(against: pd.DataFrame, reference: str) -> list[str]:
     sentences = [
-        f"{against['seeds'].iloc[0]} seeds are too few to say which models differ from {reference}: a"
-        f" permutation test over them can give no p below {against['min_attainable_p'].iloc[0]:.2g}."
+        f"{against['seeds'].iloc[0]} seeds are too few to say which models differ from {reference}: the smallest p that"
+        f" a permutation test over them can give is {against['min_attainable_p'].iloc[0]:.2g}."
         f" {_seeds_needed_sentence(against)}"
     ]
     apart = against[(against["low"] > 0) | (against["high"] < 0)]
     if len(apart):
         sentences.append(
-            "Candidates for a difference, as their interval alone, without any correction, excludes zero:"
-            f" {_with_points(apart)}."
+            f"Possibly different (their interval, which is not corrected, excludes zero): {_with_points(apart)}."
         )
     return sentences
 

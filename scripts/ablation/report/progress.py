@@ -137,7 +137,7 @@ class Progress:
         finished, total = sum(totals.finished for totals in self._totals.values()), len(self.trainings)
         if finished == total:
             return f"100% of the training done ({total} of {total})"
-        time_left = f"; about {duration(self.seconds_left(at_once))} left" if self.measured else ""
+        time_left = f"; about {duration(self.seconds_left(at_once))} of training left" if self.measured else ""
         percent = min(int(100 * self.share), 99)
         return f"{percent}% of the training done ({finished} of {total}){time_left}"
 

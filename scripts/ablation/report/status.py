@@ -63,16 +63,16 @@ def status(plan: Plan, width: int = 80) -> list[str]:
     ]
     shown = [cell for by_seed in cells.values() for cell in by_seed.values()]
     if any(cell.startswith("(") for cell in shown):
-        lines.append("(in parentheses: of other settings, data or code; a run makes it again)")
+        lines.append("(in parentheses: from other settings, data or code; a run computes it again)")
     if any(cell.startswith("stopped") for cell in shown):
         lines.append("stopped: the next run resumes from the last saved state")
     if others := _trainings_of_others(progress):
-        lines.append(f"Besides, {count(others, 'training')} of other settings: snakemake --cores 1 unused")
+        lines.append(f"{count(others, 'training')} of other settings on disk: snakemake --cores 1 unused lists them")
     report = plan.results / "report/index.html"
     if bears(report, Outputs(plan.study, plan.results, progress.runs).report):
         lines.append(f"The report: {report}")
     elif report.exists():
-        lines.append(f"The report {report} is of other results than these")
+        lines.append(f"The report {report} is out of date")
     return lines
 
 

@@ -158,7 +158,7 @@ class Study:
         path = self.run_path(model, seed, "metrics.json")
         metrics = files.read_record(path, key=str, predictions_digest=str, history_digest=str)
         if metrics["key"] != self._study["evaluations"][model][str(seed)]:
-            raise InputError(f"{path}: is of other settings, data or code than the study; run snakemake again")
+            raise InputError(f"{path}: is from other settings, data or code than the study's; run snakemake again")
         self._metrics[model, seed] = metrics
         return metrics
 

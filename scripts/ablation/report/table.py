@@ -217,7 +217,7 @@ COLUMNS = [
     Column(
         "training_seconds",
         "seconds of one training at the pace of the fastest epoch of all seeds, the one that other work slowed least",
-        "training time at the pace of the fastest epoch",
+        "training time",
         duration,
     ),
 ]

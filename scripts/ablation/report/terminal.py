@@ -7,6 +7,7 @@ of, is shown as Snakemake shows it.
 
 import csv
 import logging
+import shlex
 import textwrap
 import time
 from collections.abc import Callable, Iterable
@@ -21,7 +22,11 @@ from ablation.report.progress import Progress, duration, recorded_accuracy
 from ablation.report.status import aligned, count
 from ablation.report.wording import FEW, ROWS, TOO_FEW
 
-WIDTH = 79  # of what is wrapped
+CLONE = Path(__file__).resolve().parents[3]
+INDENTED: dict[str, Any] = {  # how what is wrapped looks
+    **{"width": 79, "initial_indent": "  ", "subsequent_indent": "    "},
+    "break_on_hyphens": False,  # which names have
+}
 WORDS = {  # of a rule: what it works on, what it is doing, and what it has done
     "download": ("images", "downloading", "downloaded"),
     "prepare": ("images", "preparing", "prepared"),
@@ -74,7 +79,7 @@ class Terminal(logging.Handler):
         self.running: set[int] = set()
         self.trainings_at_once = 1
         self.failed: set[int] = set()
-        self.figures = self.drawn = 0
+        self.figures = self.drawn = self.evaluations = self.evaluated = 0
         # Each returns whether it has shown the message.
         self.events: dict[str, Callable[[Any], bool]] = {
             "run_info": self._on_run,
@@ -129,10 +134,13 @@ class Terminal(logging.Handler):
             if name != "total" and (own := self._own_rule(name)) is not None
         }
         self.figures = sum(number for rule, number in rules.items() if rule.startswith("plot_"))
+        self.evaluations = rules.get("evaluate", 0)
         if len(rules) < len(record.stats) - 1:
             return False
+        if not (todo := _todo(rules, {})):
+            return True
         if not self.dry_run:
-            self._say(f"To do: {', '.join(_todo(rules, {}))}")
+            self._say(f"To do: {', '.join(todo)}")
             if "train" in rules:
                 self._say(f"study: {self.progress.sentence(1)}")
         elif self.jobs:
@@ -141,8 +149,8 @@ class Terminal(logging.Handler):
                 which.setdefault(job.rule, []).append(job)
             self._say("To do:")
             for item in _todo(rules, {rule: _models(which[rule]) for rule in COUNTED if rule in which}):
-                self._say(textwrap.fill(item, WIDTH, initial_indent="  ", subsequent_indent="    "))
-            self._say("This was a dry run. Every job: snakemake -n -p; how long it takes: make plan")
+                self._say(textwrap.fill(item, **INDENTED))
+            self._say("This was a dry run. Every job: snakemake -n -p", f"How long it takes: {_plan_command()}")
         return True
 
     def _on_start(self, record: Any) -> bool:
@@ -180,7 +188,9 @@ class Terminal(logging.Handler):
         elif job.rule == "evaluate":
             report_on, folder = self.plan.config["report_on"], "runs/{model}/seed{seed}".format(**job.wildcards)
             accuracy = recorded_accuracy(self.plan.results / folder, report_on) or 0.0
-            self._say(f"{job.title}: {report_on} accuracy {100 * accuracy:.1f}%")
+            self.evaluated += 1
+            place = f" ({self.evaluated} of {self.evaluations})" if self.evaluations > 1 else ""
+            self._say(f"{job.title}: {report_on} accuracy {100 * accuracy:.1f}%{place}")
         elif job.rule == "train":
             self._look_at(job, *(self.jobs[number] for number in self.running))
             seconds = self.progress.trainings[job.wildcards["key"], int(job.wildcards["seed"])].seconds
@@ -190,7 +200,8 @@ class Terminal(logging.Handler):
             self._say(f"{job.title}: {WORDS[job.rule][2]} in {duration(time.monotonic() - job.started)}")
         if job.rule == "report":
             report = self.plan.results / "report"
-            self._say("", *table(report / "accuracy.csv"), "", f"The report: {report / 'index.html'}")
+            baseline = self.plan.study["facts"]["baseline"]
+            self._say("", *table(report / "accuracy.csv", baseline), "", f"The report: {report / 'index.html'}")
         return True
 
     def _on_error(self, record: Any) -> bool:
@@ -214,8 +225,16 @@ class Terminal(logging.Handler):
             return True  # the job's own line follows
         if not self.failed or FAILED not in record.getMessage():
             return False
-        self._say(f"{count(len(self.failed), 'job')} did not finish; what is done is kept, the same command continues")
+        self._say(
+            f"{count(len(self.failed), 'job')} did not finish; what is done is kept.",
+            "Once the cause is mended, the same command continues.",
+        )
         return True
+
+
+def _plan_command() -> str:
+    """Return the command that says how long a run takes, as it is typed in this folder."""
+    return "make plan" if Path.cwd() == CLONE else f"python {shlex.quote(f'{CLONE}/scripts/status.py')} --plan"
 
 
 def take_over(plan: Plan, settings: Any, prefix: str = "") -> None:
@@ -233,7 +252,7 @@ def take_over(plan: Plan, settings: Any, prefix: str = "") -> None:
             logger.addHandler(Terminal(plan, handler, prefix, settings.dryrun))
 
 
-def table(path: Path) -> list[str]:
+def table(path: Path, baseline: str) -> list[str]:
     """Return the lines of a table of an accuracy.csv, best first, in 80 columns."""
     with open(path, encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -244,8 +263,14 @@ def table(path: Path) -> list[str]:
     if rows[0]["accuracy_sd"]:
         columns["sd"] = [f"{100 * float(row['accuracy_sd']):.2f}" for row in rows]
     if len(rows) > 1:
-        differences = [row["baseline_difference"] for row in rows]
-        columns["minus baseline"] = [f"{100 * float(points):+.2f}" if points else "baseline" for points in differences]
+        columns["minus baseline"] = [
+            f"{100 * float(row['baseline_difference']):+.2f}"
+            if row["baseline_difference"]
+            else "baseline"
+            if row["model"] == baseline
+            else "as baseline"
+            for row in rows
+        ]
     verdicts = [row["verdict"] for row in rows]
     if set(verdicts) - {"", TOO_FEW}:
         columns["on these images"] = verdicts
