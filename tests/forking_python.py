@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 surroundings = runpy.run_path(str(Path(__file__).parents[1] / "scripts/ablation/surroundings.py"))
-os.environ |= surroundings["SET"] | {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
+os.environ |= surroundings["SET"]
 
 import jinja2  # noqa: E402, F401
 import keras  # noqa: E402, F401
@@ -26,6 +26,7 @@ import PIL.Image  # noqa: E402, F401
 import scipy.stats  # noqa: E402, F401
 import sklearn.datasets  # noqa: E402, F401
 import tensorflow  # noqa: E402, F401
+import threadpoolctl  # noqa: E402
 
 
 def run(connection):
@@ -40,6 +41,7 @@ def run(connection):
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(surroundings["settled"](environment) | {surroundings["MARK"]: str(os.getpid())})
+    threadpoolctl.threadpool_limits(int(environment["OPENBLAS_NUM_THREADS"]))  # which BLAS reads when it is loaded
     sys.argv, sys.path[0] = arguments, str(Path(arguments[0]).resolve().parent)
     runpy.run_path(arguments[0], run_name="__main__")
 
