@@ -109,7 +109,7 @@ def forking_snakemake():
 
 @cache
 def forking_environment():
-    """Return the environment in which `python` is a fork of a process that has imported TensorFlow, and that process."""
+    """Return an environment whose `python` is a fork of a process that has imported TensorFlow, and that process."""
     address = Path(tempfile.mkdtemp()) / "socket"
     python = start_forking("forking_python.py", address)
     python.stdout.readline()  # once it listens
