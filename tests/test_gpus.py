@@ -399,15 +399,18 @@ def test_where_tensorflow_sees_no_gpu(start):
 
 @pytest.mark.faults
 def test_snakemake_trains_on_four_gpus_at_once(nvml, tmp_path, monkeypatch):
-    """Each training leases another. (None of them sees its GPU, so each then trains on the CPU, and says so.)"""
-    four = {f"m{n}": {"epochs": 1, "learning_rate": 1 - n / 10} for n in range(4)}  # alike they would be one training
+    """Each training leases another. (None of them sees its GPU, so each then trains on the CPU, and says so.)
+
+    Real processes, which start TensorFlow for longer than they wait for each other.
+    """
+    four = {f"m{n}": {"epochs": 3, "learning_rate": 1 - n / 10} for n in range(4)}  # alike they would be one training
     checkout = small_study(tmp_path / "study", training={"device": "auto"}, models=four)
     for name, value in (nvml(*(card(f"GPU-{n}") for n in range(4))) | {"TMPDIR": str(tmp_path)}).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests/nvml"))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)  # set by tests that started TensorFlow on the CPU
-    models = [f"results/runs/m{n}/seed1/model.keras" for n in range(4)]
-    run = checkout.snakemake(*models, "--cores", "4", "--resources", "gpu=4")
+    models = " ".join(f"results/runs/m{n}/seed1/model.keras" for n in range(4))
+    run = checkout.shell(f"python -m snakemake {models} --cores 4 --resources gpu=4")
     assert run.returncode == 0, run.stdout
     leased = re.findall(r"^(m\d) seed 1: (GPU \d) \(GPU-\d\): leased$", run.stdout, re.MULTILINE)
     print(f"\n{leased}")
