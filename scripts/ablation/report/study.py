@@ -319,6 +319,15 @@ class Study:
         return content
 
 
+def confusion_counts(predicted: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    """Return how many images of each class each run takes for each: (seeds, classes, classes) int64, true ones first.
+
+    predicted: (seeds, images) labels; labels: (images,).
+    """
+    pairs = labels * classes + predicted
+    return np.stack([np.bincount(of_run, minlength=classes**2) for of_run in pairs]).reshape(-1, classes, classes)
+
+
 def study_path(name: str) -> Path:
     """Return the study.json that a user means: by its own name, or by that of the folder of the results.
 

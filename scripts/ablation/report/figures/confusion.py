@@ -15,7 +15,7 @@ from ablation.report.figures.style import (
     signed,
 )
 from ablation.report.figures.texts import drawn
-from ablation.report.study import Study
+from ablation.report.study import Study, confusion_counts
 
 SCOPE = "model"
 CATEGORY = "Mistakes"
@@ -33,7 +33,9 @@ def draw(study: Study, model: str) -> Figure:
     """Return a figure of a model's confusion matrix, and of its difference to the baseline's where that is another."""
     names = drawn(study.class_names)[:MAX_CLASSES]
     predicted, reference = (study.predictions(name).predicted for name in (model, study.baseline))
-    counts, before = (confusion_counts(of, study.labels, len(study.class_names)) for of in (predicted, reference))
+    counts, before = (
+        confusion_counts(of, study.labels, len(study.class_names)).mean(axis=0) for of in (predicted, reference)
+    )
     percent = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     title = model_names(study)[model]
     panels = [(percent, _texts(percent, "{:.0f}".format), (0, 100), "cividis", "% of each true class")]
@@ -59,12 +61,3 @@ def draw(study: Study, model: str) -> Figure:
 def _texts(values: np.ndarray, text: Callable[[float], str]) -> list[list[str]]:
     """Return the texts of the cells of a matrix, nothing where a value rounds to zero."""
     return [[text(value) if round(value) else "" for value in row] for row in values]
-
-
-def confusion_counts(predicted: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    """Return how many images of a class, a row each, are taken for a class, a column each: (classes, classes) floats.
-
-    predicted: (seeds, images) labels; labels: (images,). The mean over seeds.
-    """
-    counts = np.bincount((labels * classes + predicted).ravel(), minlength=classes**2).reshape(classes, classes)
-    return counts / len(predicted)
