@@ -23,8 +23,10 @@ def images_and_labels(n):
 
 def this_workflow(spec, precision, threads, n):
     """Return a function that trains for an epoch as the workflow does, and its seconds."""
+    from ablation.settings.specs import ModelSpec
     from ablation.training import devices
 
+    spec = ModelSpec(vars(spec))
     devices.start_tensorflow("cpu", threads)
     import keras
     import tensorflow as tf

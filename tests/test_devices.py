@@ -9,17 +9,20 @@ import pytest
 
 from ablation.training import devices
 
+INTEL = "GenuineIntel"
+
 
 @pytest.mark.parametrize(
-    ("flags", "policy", "reason"),
+    ("vendor", "flags", "policy", "reason"),
     [
-        ({"avx2", "amx_bf16", "avx512_bf16"}, "mixed_bfloat16", "the CPU has amx_bf16 and avx512_bf16"),
-        ({"avx512_bf16"}, "mixed_bfloat16", "the CPU has avx512_bf16"),
-        ({"avx2"}, "float32", "the CPU has no instructions for bfloat16"),
+        (INTEL, {"avx2", "amx_bf16", "avx512_bf16"}, "mixed_bfloat16", "the CPU has amx_bf16 and avx512_bf16"),
+        (INTEL, {"avx2", "avx512_bf16"}, "float32", "Intel's avx512_bf16 is slow"),
+        ("AuthenticAMD", {"avx2", "avx512_bf16"}, "mixed_bfloat16", "the CPU has avx512_bf16"),
+        (INTEL, {"avx2"}, "float32", "the CPU has no instructions for bfloat16"),
     ],
 )
-def test_auto_goes_by_the_instructions_of_the_cpu(tensorflow, monkeypatch, flags, policy, reason):
-    monkeypatch.setattr(devices, "cpu_flags", lambda: flags)
+def test_auto_goes_by_the_instructions_of_the_cpu(tensorflow, monkeypatch, vendor, flags, policy, reason):
+    monkeypatch.setattr(devices, "cpuinfo", {"flags": flags, "vendor_id": {vendor}}.get)
     assert devices.dtype_policy("auto") == (policy, reason)
 
 
@@ -37,7 +40,7 @@ def test_a_precision_that_is_set_stays(tensorflow):
     ],
 )
 def test_a_cpu_is_recorded_with_its_instruction_set(tensorflow, monkeypatch, flags, name):
-    monkeypatch.setattr(devices, "cpu_flags", lambda: flags)
+    monkeypatch.setattr(devices, "cpuinfo", {"flags": flags}.get)
     assert devices.start_tensorflow("cpu", 1) == name
 
 
@@ -167,11 +170,12 @@ def test_a_gpu_that_tensorflow_does_not_find_is_given_back(start, caplog):
 def test_flags_are_those_of_linux_where_it_is_linux(monkeypatch, tmp_path):
     cpuinfo = tmp_path / "cpuinfo"
     monkeypatch.setattr(devices, "Path", {"/proc/cpuinfo": cpuinfo}.get)
-    assert devices.cpu_flags() == set()
-    cpuinfo.write_text("processor\t: 0\nflags\t\t: fpu avx2\nbugs\t: x\n\nprocessor\t: 1\nflags\t\t: fpu\n")
-    assert devices.cpu_flags() == {"fpu", "avx2"}
+    assert devices.cpuinfo("flags") == set()
+    cpuinfo.write_text("vendor_id\t: Me\nflags\t\t: fpu avx2\nbugs\t: x\n\nprocessor\t: 1\nflags\t\t: fpu\n")
+    assert devices.cpuinfo("flags") == {"fpu", "avx2"}
+    assert devices.cpuinfo("vendor_id") == {"Me"}
     cpuinfo.write_text("Features\t: neon\n")
-    assert devices.cpu_flags() == set()
+    assert devices.cpuinfo("flags") == set()
 
 
 def test_the_best_instruction_set_that_a_cpu_has_names_it():

@@ -1,8 +1,12 @@
 """The loop computes what Keras's own training computes, in an order that follows from the seed."""
 
+import json
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
+from types import SimpleNamespace
 
+import contender
+import measure
 import numpy as np
 import pytest
 
@@ -243,6 +247,15 @@ def an_epoch_each_way(spec, images, labels):
         sums = np.sum([list(map(float, steps(call))) for call in calls], axis=0)
         results.append([*sums, *model.get_weights()])
     return results
+
+
+def test_the_benchmarks_time_this_loop(tensorflow, monkeypatch):
+    from ablation.training import devices
+
+    monkeypatch.setattr(devices, "start_tensorflow", lambda device, threads: None)
+    spec = json.loads(measure.study_spec("model2").replace(channels=[4, 4, 4, 4], batch_size=8).to_json())
+    epoch = contender.this_workflow(SimpleNamespace(**spec), "float32", 1, 16)
+    assert 0 < epoch() < 60
 
 
 def test_dropout_compiles_for_a_gpu(tensorflow):

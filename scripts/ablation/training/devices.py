@@ -80,15 +80,16 @@ def start_tensorflow(device: str, threads: int, job: str = "", jobs_per_gpu: int
                 "install it with CUDA ('make gpu'), or set training.device to cpu or auto"
             )
         logger.info("%s: falling back to the CPU: %s", job, missing)
-    instructions = [name for name, flag in INSTRUCTION_SETS.items() if flag in cpu_flags()][:1]
+    instructions = [name for name, flag in INSTRUCTION_SETS.items() if flag in cpuinfo("flags")][:1]
     return ", ".join(["CPU", f"{threads} thread{'s' if threads > 1 else ''}", *instructions])
 
 
 def dtype_policy(precision: str) -> tuple[str, str]:
     """Return (Keras dtype policy, reason) for a precision: "float32", "mixed_bfloat16" or "auto".
 
-    "auto" is mixed_bfloat16 on a GPU of compute capability 8.0 or more, and on a CPU with AMX or
-    AVX-512 instructions for bfloat16; float32 elsewhere. Call after `start_tensorflow`.
+    "auto" is mixed_bfloat16 on a GPU of compute capability 8.0 or more, on a CPU with AMX, and on one of AMD with
+    AVX-512 instructions for bfloat16; float32 elsewhere. Intel's AVX-512 multiplies bfloat16 at half the rate of
+    float32 (docs/performance.md). Call after `start_tensorflow`.
     """
     if precision != "auto":
         return precision, "as configured"
@@ -99,13 +100,15 @@ def dtype_policy(precision: str) -> tuple[str, str]:
         capability = tf.config.experimental.get_device_details(found[0]).get("compute_capability", (0, 0))
         fast, reason = capability >= (8, 0), f"the GPU's compute capability is {'.'.join(map(str, capability))}"
     else:
-        flags = cpu_flags() & {"amx_bf16", "avx512_bf16"}
+        flags = cpuinfo("flags") & {"amx_bf16", "avx512_bf16"}
         fast, reason = bool(flags), f"the CPU has {' and '.join(sorted(flags)) or 'no instructions for bfloat16'}"
+        if flags == {"avx512_bf16"} and "AuthenticAMD" not in cpuinfo("vendor_id"):
+            fast, reason = False, "Intel's avx512_bf16 is slow"
     return ("mixed_bfloat16" if fast else "float32"), reason
 
 
-def cpu_flags() -> set[str]:
-    """Return the instruction sets that Linux reports for the CPU; empty on other systems."""
+def cpuinfo(field: str) -> set[str]:
+    """Return the words that Linux reports of the CPU, such as its flags; empty on other systems."""
     path = Path("/proc/cpuinfo")
     lines = path.read_text().splitlines() if path.exists() else []
-    return set(next((line.split(":")[1] for line in lines if line.startswith("flags")), "").split())
+    return set(next((line.split(":")[1] for line in lines if line.startswith(field)), "").split())
