@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from conftest import Checkout, jobs_in
-from test_reruns import TINY
+from test_reruns import TINY, write_digits
 
 SNAKEFILE = """
 module study:
@@ -32,6 +32,7 @@ def test_a_study_in_another_workflow(tmp_path, more, results):
     other = Checkout.__new__(Checkout)
     other.path = tmp_path / "other"
     other.path.mkdir()
+    write_digits(other.path)
     (other.path / "Snakefile").write_text(SNAKEFILE.format(workflow=workflow.path, config=TINY, more=more))
     planned = other.jobs()
     assert {"study_prepare", "study_report"} <= planned

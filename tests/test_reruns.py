@@ -12,6 +12,7 @@ import psutil
 import pytest
 import yaml
 
+from ablation.data import datasets
 from ablation.report.figures import FORMATS
 from conftest import DIGITS, FIGURES_OF_MODEL, FIGURES_OF_STUDY, FIGURES_OF_WHITENING, MODELS, Checkout, jobs_in
 
@@ -250,7 +251,7 @@ def test_a_checkout_with_the_results_copied_in(finished_study, tmp_path):
 def copied(study, path, *folders):
     """Return another checkout with the results of a study, and other folders, copied in."""
     clone = Checkout(path)
-    for file in study.path.glob("*.yaml"):
+    for file in (*study.path.glob("*.yaml"), *study.path.glob("*.npz")):
         shutil.copy(file, clone.path)
     for folder in ("results", *folders):
         shutil.copytree(study.path / folder, clone.path / folder, copy_function=shutil.copy, dirs_exist_ok=True)
@@ -260,7 +261,7 @@ def copied(study, path, *folders):
 TABLE = "results/report/accuracy.csv"
 TINY = {
     "title": "Two small networks on some digits",
-    "dataset": {"name": "digits"},
+    "dataset": {"name": "npz", "path": "digits.npz"},
     "whitening": {"epsilon": 0.01},
     "training": {"device": "cpu"},
     "defaults": {"batch_size": 16, "channels": [8, 8, 8, 8]},
@@ -269,10 +270,18 @@ TINY = {
 }
 
 
+def write_digits(folder):
+    """Write the digits as they are, 8 x 8 and gray, twice as large: their whitening takes a moment."""
+    digits = datasets.read_dataset("digits", None, 0)
+    images, labels = (np.concatenate([digits.x_train, digits.x_test]), np.concatenate([digits.y_train, digits.y_test]))
+    np.savez(folder / "digits.npz", images=images[:, ::2, ::2, :1], labels=labels, class_names=digits.class_names)
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A finished study of two models, one seed; only its figures and its report are empty."""
     checkout = Checkout(tmp_path_factory.mktemp("finished"))
+    write_digits(checkout.path)
     tiny(checkout)
     run = checkout.snakemake(TABLE)
     assert run.returncode == 0, run.stdout
@@ -315,7 +324,7 @@ def test_a_setting_tried_and_taken_back(checkout):
     """A7: the first training is still there."""
     before = metrics(checkout, "b", "weights_digest")
     tiny(checkout, models={"a": {}, "b": {"batch_normalization": "before_pool"}})
-    assert run_jobs(checkout) == of("b") | plots(["b"]) | REPORT
+    assert run_jobs(checkout, TABLE) == of("b")
     assert metrics(checkout, "b", "weights_digest") != before
     tiny(checkout)
     assert run_jobs(checkout, TABLE) == of("b") - {"train b 1"}
@@ -541,12 +550,17 @@ def test_two_interrupted_trainings_keep_their_states(checkout):
             states = set(checkout.path.glob("results/trainings/*/seed1/checkpoint.npz"))
             time.sleep(0.02)
         found[rate] = next(iter(states - set(found.values())), found.get(rate))
-        for child in psutil.Process(process.pid).children(recursive=True):
-            with suppress(psutil.NoSuchProcess):
-                child.terminate()
-        process.communicate()
+        interrupt_jobs(process)
     assert len(set(found.values())) == 2
     assert all(path.exists() for path in found.values())
+
+
+def interrupt_jobs(process):
+    """Terminate what a run of snakemake has started, and wait for its end."""
+    for child in psutil.Process(process.pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            child.terminate()
+    process.communicate()
 
 
 def resumed(checkout):
@@ -589,8 +603,7 @@ def test_data_of_a_training_that_runs_are_not_removed(checkout):
     assert removed.returncode == 0, removed.stdout
     assert "results/data" not in removed.stdout
     assert len(list(checkout.path.glob("results/data/*/"))) == 3
-    process.terminate()
-    process.communicate()
+    interrupt_jobs(process)
     data = next(path for path in checkout.path.glob("results/data/*/") if (path / "zca.npz").exists())
     elsewhere = checkout.path / "elsewhere"
     shutil.move(data, elsewhere)

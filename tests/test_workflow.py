@@ -211,7 +211,7 @@ def test_models_on_the_real_archive(real_checkout, archive):
         {
             "dataset": {"archive": str(archive)},
             "training": {"device": "cpu"},
-            "limits": {"train_images": 2000, "test_images": 500, "epochs": 2},
+            "limits": {"train_images": 1000, "test_images": 500, "epochs": 2},
         },
     )
     figures = [f"results/figures/{name}.png" for name in ("mistakes_model7", "whitening", "filters")]
