@@ -56,7 +56,7 @@ class StopAt(Checkpoint):
 
 
 def train(spec, checkpoint, seed=1):
-    """Return (variables, losses) of a training on noise, 92 images: calls of 8 and of 3 steps of 8, and one of 4 images."""
+    """Return (variables, losses) of a training on noise: in an epoch calls of 8 steps, of 3, and of one short batch."""
     import keras
 
     from ablation.training import loop, networks
