@@ -7,7 +7,7 @@ from snakemake.common.configfile import load_configfile
 from ablation.errors import InputError
 from ablation.settings import check, text
 from conftest import Checkout
-from test_reruns import TINY
+from test_reruns import TINY, write_digits
 
 # ruff: noqa: E501  a case a line
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -161,7 +161,7 @@ def test_an_error_has_the_place_of_the_setting_it_names(places_of, message, expe
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
     checkout = Checkout(tmp_path_factory.mktemp("config_text"))
-    checkout.write("config.yaml", TINY)
+    write_digits(checkout.path)
     return checkout
 
 

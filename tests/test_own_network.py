@@ -14,7 +14,7 @@ from ablation.errors import InputError, Interrupted
 from ablation.settings import check, specs, words
 from ablation.settings.networks import network_settings
 from conftest import ROOT, Checkout, jobs_in
-from test_reruns import TINY
+from test_reruns import TINY, write_digits
 
 NETWORK = '''
 from typing import Literal
@@ -499,6 +499,7 @@ def test_a_depth_that_no_residual_network_has_is_one_line(tensorflow, schema):
 def test_in_the_workflow(tmp_path):
     """As a user has it: a file and a line; then an edit, a comment, another name."""
     checkout = Checkout(tmp_path)
+    write_digits(tmp_path)
     own = tmp_path / "my/own.py"
     own.parent.mkdir()
     own.write_text(NETWORK)
