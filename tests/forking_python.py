@@ -41,7 +41,8 @@ def run(connection):
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(surroundings["settled"](environment) | {surroundings["MARK"]: str(os.getpid())})
-    threadpoolctl.threadpool_limits(int(environment["OPENBLAS_NUM_THREADS"]))  # which BLAS reads when it is loaded
+    threads = int(environment.get("OPENBLAS_NUM_THREADS", os.cpu_count()))  # which BLAS reads when it is loaded
+    threadpoolctl.threadpool_limits(threads)
     sys.argv, sys.path[0] = arguments, str(Path(arguments[0]).resolve().parent)
     runpy.run_path(arguments[0], run_name="__main__")
 
