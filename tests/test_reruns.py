@@ -3,18 +3,18 @@
 import json
 import os
 import shutil
+import signal
 import time
-from contextlib import suppress
 
 import measure
 import numpy as np
-import psutil
 import pytest
 import yaml
 
 from ablation.data import datasets
 from ablation.report.figures import FORMATS
 from conftest import DIGITS, FIGURES_OF_MODEL, FIGURES_OF_STUDY, FIGURES_OF_WHITENING, MODELS, Checkout, jobs_in
+from test_faults import kill_trainings
 
 SEEDS = [1, 2]
 
@@ -273,7 +273,8 @@ TINY = {
 def write_digits(folder):
     """Write the digits as they are, 8 x 8 and gray, twice as large: their whitening takes a moment."""
     digits = datasets.read_dataset("digits", None, 0)
-    images, labels = (np.concatenate([digits.x_train, digits.x_test]), np.concatenate([digits.y_train, digits.y_test]))
+    images = np.concatenate([digits.x_train, digits.x_test])
+    labels = np.concatenate([digits.y_train, digits.y_test])
     np.savez(folder / "digits.npz", images=images[:, ::2, ::2, :1], labels=labels, class_names=digits.class_names)
 
 
@@ -324,7 +325,7 @@ def test_a_setting_tried_and_taken_back(checkout):
     """A7: the first training is still there."""
     before = metrics(checkout, "b", "weights_digest")
     tiny(checkout, models={"a": {}, "b": {"batch_normalization": "before_pool"}})
-    assert run_jobs(checkout, TABLE) == of("b")
+    assert run_jobs(checkout) == of("b") | plots(["b"]) | REPORT
     assert metrics(checkout, "b", "weights_digest") != before
     tiny(checkout)
     assert run_jobs(checkout, TABLE) == of("b") - {"train b 1"}
@@ -550,17 +551,10 @@ def test_two_interrupted_trainings_keep_their_states(checkout):
             states = set(checkout.path.glob("results/trainings/*/seed1/checkpoint.npz"))
             time.sleep(0.02)
         found[rate] = next(iter(states - set(found.values())), found.get(rate))
-        interrupt_jobs(process)
+        kill_trainings(process, signal.SIGTERM)
+        process.communicate()
     assert len(set(found.values())) == 2
     assert all(path.exists() for path in found.values())
-
-
-def interrupt_jobs(process):
-    """Terminate what a run of snakemake has started, and wait for its end."""
-    for child in psutil.Process(process.pid).children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
-            child.terminate()
-    process.communicate()
 
 
 def resumed(checkout):
@@ -603,7 +597,8 @@ def test_data_of_a_training_that_runs_are_not_removed(checkout):
     assert removed.returncode == 0, removed.stdout
     assert "results/data" not in removed.stdout
     assert len(list(checkout.path.glob("results/data/*/"))) == 3
-    interrupt_jobs(process)
+    kill_trainings(process, signal.SIGTERM)
+    process.communicate()
     data = next(path for path in checkout.path.glob("results/data/*/") if (path / "zca.npz").exists())
     elsewhere = checkout.path / "elsewhere"
     shutil.move(data, elsewhere)
