@@ -1,6 +1,7 @@
 """What all tests share: the library on the path, TensorFlow started once, the archive, a checkout."""
 
 import copy
+import gc
 import json
 import os
 import re
@@ -13,14 +14,18 @@ from functools import cache
 from pathlib import Path
 
 import measure
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from snakemake.utils import update_config
 
+from ablation.data import datasets
+
 ROOT = Path(__file__).parents[1]
 # A shell's background job ignores Ctrl-C, and what it starts inherits that; the tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+gc.set_threshold(200_000, 50, 50)  # TensorFlow and networks are many objects, most of which stay
 
 
 # Fixtures that take long to make, or that tests change.
@@ -177,6 +182,14 @@ class Checkout:
         planned = self.snakemake("--dry-run", *arguments)
         assert planned.returncode == 0, planned.stdout
         return jobs_in(planned.stdout)
+
+
+def write_digits(folder):
+    """Write the digits as they are, 8 x 8 and gray, twice as large: their whitening takes a moment."""
+    digits = datasets.read_dataset("digits", None, 0)
+    images = np.concatenate([digits.x_train, digits.x_test])
+    labels = np.concatenate([digits.y_train, digits.y_test])
+    np.savez(folder / "digits.npz", images=images[:, ::2, ::2, :1], labels=labels, class_names=digits.class_names)
 
 
 def jobs_in(output):

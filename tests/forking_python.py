@@ -50,6 +50,7 @@ def run(connection):
 with socket.socket(socket.AF_UNIX) as listener:
     listener.bind(sys.argv[1])
     listener.listen()
+    gc.disable()  # a program of the tests is short
     gc.freeze()
     print("ready", flush=True)
     while sys.stdin not in (ready := select.select([listener, sys.stdin], [], [])[0]):

@@ -31,6 +31,7 @@ def run(arguments, folder, environment, output):
 
 
 cli.get_argument_parser()  # which collects the plugins
+gc.disable()  # a run is short
 gc.freeze()
 for line in sys.stdin:
     if not (process := os.fork()):

@@ -6,8 +6,8 @@ from snakemake.common.configfile import load_configfile
 
 from ablation.errors import InputError
 from ablation.settings import check, text
-from conftest import Checkout
-from test_reruns import TINY, write_digits
+from conftest import Checkout, write_digits
+from test_reruns import TINY
 
 # ruff: noqa: E501  a case a line
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(

@@ -5,8 +5,8 @@ import re
 import pytest
 import yaml
 
-from conftest import Checkout, jobs_in
-from test_reruns import TINY, write_digits
+from conftest import Checkout, jobs_in, write_digits
+from test_reruns import TINY
 
 SNAKEFILE = """
 module study:

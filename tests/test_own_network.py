@@ -13,8 +13,8 @@ from ablation.data import images
 from ablation.errors import InputError, Interrupted
 from ablation.settings import check, specs, words
 from ablation.settings.networks import network_settings
-from conftest import ROOT, Checkout, jobs_in
-from test_reruns import TINY, write_digits
+from conftest import ROOT, Checkout, jobs_in, write_digits
+from test_reruns import TINY
 
 NETWORK = '''
 from typing import Literal

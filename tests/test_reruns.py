@@ -11,9 +11,17 @@ import numpy as np
 import pytest
 import yaml
 
-from ablation.data import datasets
 from ablation.report.figures import FORMATS
-from conftest import DIGITS, FIGURES_OF_MODEL, FIGURES_OF_STUDY, FIGURES_OF_WHITENING, MODELS, Checkout, jobs_in
+from conftest import (
+    DIGITS,
+    FIGURES_OF_MODEL,
+    FIGURES_OF_STUDY,
+    FIGURES_OF_WHITENING,
+    MODELS,
+    Checkout,
+    jobs_in,
+    write_digits,
+)
 from test_faults import kill_trainings
 
 SEEDS = [1, 2]
@@ -268,14 +276,6 @@ TINY = {
     "limits": {"train_images": 200, "test_images": 60, "epochs": 1},
     "models": {"a": {}, "b": {"batch_normalization": "before_relu"}},
 }
-
-
-def write_digits(folder):
-    """Write the digits as they are, 8 x 8 and gray, twice as large: their whitening takes a moment."""
-    digits = datasets.read_dataset("digits", None, 0)
-    images = np.concatenate([digits.x_train, digits.x_test])
-    labels = np.concatenate([digits.y_train, digits.y_test])
-    np.savez(folder / "digits.npz", images=images[:, ::2, ::2, :1], labels=labels, class_names=digits.class_names)
 
 
 @pytest.fixture(scope="module")

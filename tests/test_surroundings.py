@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from ablation import files, surroundings
-from conftest import ROOT, Checkout, run_digests
+from conftest import ROOT, Checkout, run_digests, write_digits
 from test_faults import SMALL
 
 HOSTILE = {
@@ -102,6 +102,7 @@ def test_the_same_bits_in_a_hostile_environment(tmp_path):
     for name, more in {"clean": {}, "hostile": HOSTILE | {"HOME": str(home)}}.items():
         (tmp_path / name).mkdir()
         checkout = Checkout(tmp_path / name)
+        write_digits(checkout.path)
         checkout.write("config.yaml", config)
         run = subprocess.run(
             [sys.executable, "-m", "snakemake", "--cores", "2", *targets],

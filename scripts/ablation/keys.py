@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from ablation import files
 from ablation.errors import InputError
@@ -19,6 +20,7 @@ from ablation.own_files import parse_module
 LIBRARY = Path(__file__).parent
 KEY_DIGITS = 16  # hexadecimal, of a SHA-256: enough to tell apart any number of results that a disk can hold
 END = 4096  # bytes of a file within which its key stands
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)  # nodes whose body has a docstring
 # Modules that change no number: how files are written, settings handed on, results found, GPUs shared, states kept,
 # curves logged.
 NEUTRAL = {
@@ -117,7 +119,7 @@ def code_of_file(setting: str, path: Path) -> str:
         if name in syntax:
             continue
         tree = parse_module(setting, file)
-        syntax[name] = repr(_syntax(tree))
+        syntax[name] = _syntax(tree)
         package = file.parent.relative_to(path.parent).parts
         for module in _imported(tree, package):
             if module.partition(".")[0] == "ablation":
@@ -152,7 +154,7 @@ def _read(name: str) -> tuple[str, tuple[str, ...]]:
     tree = ast.parse(file.read_bytes())
     imports = {name.rpartition(".")[0]} - {""}  # importing a module runs the packages that it is in
     imports |= {module for module in _imported(tree) if module.partition(".")[0] == "ablation" and _file(module)}
-    return hashlib.sha256(repr(_syntax(tree)).encode()).hexdigest(), tuple(sorted(imports))
+    return hashlib.sha256(_syntax(tree).encode()).hexdigest(), tuple(sorted(imports))
 
 
 def _imported(tree: ast.AST, package: tuple[str, ...] = ()) -> set[str]:
@@ -186,19 +188,24 @@ def _file_below(folder: Path, parts: list[str]) -> Path | None:
     return None
 
 
-def _syntax(node):
-    """Return the syntax below a node of `ast` as nested lists: the same for every version of Python that can read it.
+def _syntax(node: Any) -> str:
+    """Return the syntax below a node of `ast` as text, the same for every version of Python that can read it.
 
-    Fields that are empty are left out, since newer versions have more of them (`ast.dump` shows these).
+    Nested lists as `repr` writes them, [type, [field, value], ...] for a node. Fields that are empty are left out,
+    since newer versions have more of them (`ast.dump` shows these).
     """
     if isinstance(node, list):
-        return [_syntax(entry) for entry in node]
+        return f"[{', '.join([_syntax(entry) for entry in node])}]"
     if not isinstance(node, ast.AST):
-        return node
-    fields = dict(ast.iter_fields(node))
-    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and _is_text(node.body[:1]):
-        fields["body"] = node.body[1:]  # without the docstring
-    return [type(node).__name__, *([key, _syntax(value)] for key, value in fields.items() if value not in (None, []))]
+        return repr(node)
+    parts = [repr(type(node).__name__)]
+    for name in node._fields:
+        value: Any = getattr(node, name, None)
+        if name == "body" and isinstance(node, DOCUMENTED) and _is_text(value[:1]):
+            value = value[1:]  # without the docstring
+        if value not in (None, []):
+            parts.append(f"['{name}', {_syntax(value)}]")
+    return f"[{', '.join(parts)}]"
 
 
 def _is_text(body: list) -> bool:
