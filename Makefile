@@ -87,6 +87,7 @@ bench: $(VENV)/.installed .venv-bench/.installed
 	$(BIN)/snakemake --until whiten --cores all $(BENCH_CONFIG)
 	$(BIN)/python bench/throughput.py
 	$(BIN)/python bench/convolutions.py
+	$(BIN)/python bench/step_profile.py
 	$(BIN)/python bench/side_by_side.py
 	$(BIN)/python bench/epoch.py
 	$(BIN)/python bench/whiten.py --images $(IMAGES)
