@@ -236,6 +236,8 @@ def test_a_run_is_there_only_if_it_is_the_planned_one(schema, tmp_path):
     assert is_there()
     write_run(tmp_path, study, "a", 1, key="0" * 16)
     assert not is_there()
+    files.write_record(run / "metrics.json", {"weights_digest": "the weights"})  # without a key
+    assert not is_there()
     write_run(tmp_path, study, "a", 1)
     metrics = (run / "metrics.json").read_text()
     (run / "metrics.json").write_text(metrics.replace("the weights", "the weight"))  # edited by hand
@@ -321,6 +323,15 @@ def test_the_code_of_a_network_of_one_s_own_is_in_the_keys_and_its_place_is_not(
     with_library = planned(schema, tmp_path, models=models).trainings["a"]["network"]
     (tmp_path / "one/blocks.py").write_text("from ablation.training import losses\nX = 1\n")
     assert planned(schema, tmp_path, models=models).trainings["a"]["network"] != with_library
+
+
+def test_the_library_that_a_file_of_one_s_own_imports_is_in_its_digest(library, tmp_path):
+    """A module is meant, and a function of a module."""
+    network = tmp_path / "own.py"
+    network.write_text("from ablation.training import layers\nfrom ablation.training.layers import f\n")
+    before = keys.code_of_file("architecture", network)
+    library("training/layers.py", "def f(x):\n    return x - 1\n")
+    assert keys.code_of_file("architecture", network) != before
 
 
 def test_jobs_find_the_code_that_was_planned(schema, tmp_path):

@@ -242,6 +242,7 @@ def test_a_batch_normalization_without_scale_is_keras_own(images):
 
     ours, theirs = FusedBatchNormalization(scale=False), keras.layers.BatchNormalization(scale=False)
     np.testing.assert_allclose(ours(images, training=True), theirs(images, training=True), rtol=1e-4, atol=1e-4)
+    assert ours.beta.is_batch_norm_offset  # the optimizer "sgd" reads it
 
 
 def test_the_bias_of_the_patch_whitening_is_frozen_after_its_epochs(tensorflow):
