@@ -52,6 +52,7 @@ TESTS = {  # of a module, or of all in a folder; the others have those of their 
     "data/datasets": ["datasets", "cifar10", "folder", "own_data"],
     "data/idx": ["own_data"],
     "data/pictures": ["folder"],
+    "folder": ["working_folder"],
     "own_files": ["own_data", "own_network"],
     "plan": ["keys", "families", "progress"],
     "report/figures": ["figures"],

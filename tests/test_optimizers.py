@@ -52,6 +52,11 @@ def test_learning_rate_after_80_epochs(adadelta):
     assert float(optimizer.learning_rate) == pytest.approx(0.1508, abs=5e-5)
 
 
+def test_adadelta_has_the_constants_of_keras_2(adadelta):
+    optimizer = adadelta(1.0, decay=1e-4)
+    assert (optimizer.rho, optimizer.epsilon) == (0.95, 1e-7)
+
+
 def test_learning_rate_without_decay_stays(adadelta):
     optimizer = adadelta(1.0, decay=0.0)
     optimizer.build([])

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ablation import folder, sources
+from ablation import sources
 from ablation.data import datasets
 from ablation.data.datasets import fashion_mnist
 from ablation.errors import InputError
@@ -318,13 +318,3 @@ def test_a_tilde_is_the_user_s_home(schema, tmp_path, monkeypatch):
     path = write_cifar100(tmp_path / "a.tar.gz")
     plan = planned(schema, tmp_path, dataset={"name": "cifar100", "archive": "~/a.tar.gz"})
     assert plan.source.path == path
-
-
-@pytest.mark.parametrize("name", ["a{b}", "a<b>", "~/a", "a/file"])
-def test_a_folder_of_results_that_snakemake_would_take_for_something_else(tmp_path, monkeypatch, name):
-    monkeypatch.chdir(tmp_path)
-    Path("a").mkdir()
-    Path("a/file").touch()
-    refused(f"pathvars.logs: {re.escape(repr(name))}: ", folder.check_name, "logs", name)
-    folder.check_name("logs", "a")
-    folder.check_name("logs", "new/b c")

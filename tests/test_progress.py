@@ -6,6 +6,7 @@ import platform
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -15,7 +16,7 @@ from snakemake.utils import update_config
 from ablation import files
 from ablation.plan import TRAINING_FILES, Plan
 from ablation.report import progress, statistics, status
-from ablation.settings import check, text
+from ablation.settings import check, specs, text
 from conftest import ROOT
 
 CONFIG = {
@@ -275,3 +276,41 @@ def test_a_status_imports_nothing_slow_and_writes_nothing(tmp_path):
     assert done.stdout.startswith("Two networks: 3 models, 3 seeds\n")
     assert not {"numpy", "pandas", "tensorflow", "snakemake"} & set(done.stdout.split())
     assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("images", "settings", "timed", "steps"),
+    [
+        (50_000, {}, 1138, 16),
+        (50_000, {"batch_size": 1024}, 4552, 4),  # more than 2,048 images, or there were too few steps
+        (1000, {}, 1000, 15),  # all that there are
+        (50_000, {"validation_split": 0, "lookahead": 5}, 1024, 16),  # which needs more steps than a short training has
+    ],
+)
+def test_what_is_timed(tensorflow, schema, monkeypatch, images, settings, timed, steps):
+    """Of the short epochs the fastest, times as many as its images are in a whole one."""
+    from ablation.training import devices, loop, pace
+
+    started, seen = [], []
+    monkeypatch.setattr(devices, "start_tensorflow", lambda *how: started.append(how))
+
+    def train(model, spec, train_data, val_data, *_):
+        seen.append((spec.epochs, spec.lookahead, train_data, val_data, model.count_params()))
+        return [SimpleNamespace(seconds=seconds) for seconds in (3.0, 2.0, 5.0)]
+
+    monkeypatch.setattr(loop, "train", train)
+    config = CONFIG | {"models": {"small": {"channels": [4, 4, 4, 4], **settings}}}
+    config = check.validate_and_fill(config, schema)
+    small = {"small": specs.model_spec(config, "small")}
+    ((name, found),) = pace.time_trainings(small, images, (16, 16, 1), 10, device="cpu", threads=2, jobs_per_gpu=3)
+    assert started == [("cpu", 2, "the timing", 3)]
+    ((epochs, lookahead, (x, y), (val_x, val_y), parameters),) = seen
+    assert (epochs, lookahead) == (4, 0)
+    assert len(x) + len(val_x) == timed
+    assert -(-len(x) // small["small"].batch_size) == steps
+    assert x.shape[1:] == val_x.shape[1:] == (16, 16, 1)
+    assert sorted(set(y)) == list(range(10))
+    assert len(y) == len(x)
+    assert len(val_y) == len(val_x)
+    assert name == "small"
+    assert found == {"seconds": pytest.approx(2.0 * images / timed), "bytes": 4 * parameters}
