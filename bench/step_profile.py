@@ -3,9 +3,6 @@
 python bench/step_profile.py
 """
 
-import os
-import subprocess
-import sys
 from collections import Counter
 
 import measure
@@ -16,29 +13,15 @@ def shares(model, precision):
     """Return the share of an epoch of 60 batches, or of 3 of a thousand images or more, by kind of primitive."""
     spec = measure.study_spec(model)
     images = spec.batch_size * (60 if spec.batch_size < 1000 else 3)
-    command = [sys.executable, "bench/contender.py", "ours", precision, str(measure.CPUS[0]), images, spec.to_json()]
-    process = subprocess.Popen(
-        [str(part) for part in command],
-        cwd=measure.ROOT,
-        env=os.environ | {"ONEDNN_VERBOSE": "1"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    while process.stdout.readline() != "ready\n":
-        assert process.poll() is None
-    print(file=process.stdin, flush=True)
+    worker = measure.Worker("ours", precision, measure.CPUS[:1], images, spec, ONEDNN_VERBOSE="1")
+    speed = worker.epoch()
+    worker.stop()
     milliseconds = Counter()
-    while (line := process.stdout.readline()).startswith("onednn"):
-        fields = line.strip().split(",")
+    for fields in (line.split(",") for line in worker.printed):
         if "exec" in fields:
             milliseconds[fields[fields.index("exec") + 2]] += float(fields[-1])
-    epoch = 1000 * float(line.split()[0])
-    process.stdin.close()
-    process.wait()
-    found = {kind: time / epoch for kind, time in milliseconds.most_common()}
-    return {**found, "outside of oneDNN": 1 - sum(found.values()), "images/s": 1000 * images / epoch}
+    found = {kind: time / (1000 * images / speed) for kind, time in milliseconds.most_common()}
+    return {**found, "outside of oneDNN": 1 - sum(found.values()), "images/s": speed}
 
 
 def main():

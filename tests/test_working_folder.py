@@ -50,19 +50,23 @@ def test_an_output_of_another_user_that_is_outdated_is_named(tmp_path, monkeypat
         folder.mark_outdated(tmp_path / "x")
 
 
+BRACED = ["a{b}", "a<b>", "a{", "a}", "a<", "a>"]
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("a{b", "has one of {}<> in it, which mean something to Snakemake; name another"),
-        ("a>b", "has one of {}<> in it, which mean something to Snakemake; name another"),
+        *((name, "has one of {}<> in it, which mean something to Snakemake; name another") for name in BRACED),
         ("~/a", "Snakemake takes ~ for a folder of this name; write the path of your home"),
         ("file", "is a file, and not a folder"),
+        ("folder/file", "is a file, and not a folder"),
     ],
 )
 def test_a_name_that_no_folder_of_results_can_have(tmp_path, monkeypatch, name, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("")
     (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/file").write_text("")
     for possible in ("folder", "new/a b", "a~"):
         folder.check_name("results", possible)
     with pytest.raises(InputError) as caught:
