@@ -114,7 +114,7 @@ def test_cells_of_the_table_by_hand():
     *_, loss, published, difference, parameters, epochs, time = rows["a"]
     assert rows["a"][0] == "72.00 ± 1.58"
     assert rows["a"][4:7] == ["baseline", "", ""]
-    assert (loss, published, difference) == ("0.2800", "75.00 loss 0.5000", "−3.00")
+    assert (loss, published, difference) == ("0.2800", "75.00 loss 0.5000", "−3.00 one run: 67.19 to 76.81")
     assert (parameters, epochs, time) == ("10,000", "2", "0:01:00")
     assert rows["b"][4].startswith("+10.00 +")
     assert rows["b"][5:7] == ["better", "better"]
@@ -188,6 +188,12 @@ def test_a_study_without_validation_images_does_not_speak_of_them():
 def test_published_figures_are_shown_where_there_are_any():
     assert "−3.00" in render()
     assert "ublished" not in render(published=None)
+
+
+def test_a_published_accuracy_is_compared_with_one_more_run():
+    assert "None of the published ones is outside." in render()
+    assert "The published one of a is outside." in render({**ACCURACIES, "a": [0.60, 0.61, 0.62, 0.63, 0.64]})
+    assert "one run" not in render(seeds=1)
 
 
 def test_a_study_cut_short_says_so():

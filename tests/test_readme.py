@@ -14,12 +14,16 @@ from conftest import ROOT
 PROGRAM = ROOT / "docs/settings_tables.py"
 
 
-@pytest.fixture(scope="module")
-def program():
-    spec = importlib.util.spec_from_file_location("settings_tables", PROGRAM)
+def load(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def program():
+    return load(PROGRAM)
 
 
 def test_the_tables_are_those_of_the_schema():
@@ -50,6 +54,12 @@ def test_a_row_has_the_default_the_meaning_and_what_it_applies_to(program, schem
     study = program.tables(schema)["study"]
     assert "| `seeds` | `[1]` | Every model is trained once per seed |" in study
     assert "| `dataset.size` | 32 | With `name` `folder`: Height and width" in study
+
+
+def test_the_pages_of_the_study_have_the_tables_of_its_runs():
+    pages = "".join((ROOT / f"docs/study/{name}.md").read_text(encoding="utf-8") for name in ("index", "answers"))
+    tables = load(ROOT / "docs/study/tables.py").tables()
+    assert [table.splitlines()[2].split(" |")[0] for table in tables if table not in pages] == []
 
 
 def anchors(page):

@@ -107,6 +107,15 @@ def test_means_over_seeds_best_first():
     assert np.isnan(rows.loc["b", "published_difference"])
 
 
+def test_a_published_accuracy_is_compared_with_one_more_run():
+    rows = a_study(ACCURACIES)[2].set_index("model")  # half of the interval: t(4) * sd * sqrt(1 + 1 / 5)
+    assert rows.loc["a", ["run_low", "run_high"]].tolist() == pytest.approx([0.67191, 0.76809], abs=1e-5)
+    assert rows["published_within"].tolist() == [None, True, None]
+    higher = {**ACCURACIES, "a": [accuracy - 0.02 for accuracy in ACCURACIES["a"]]}
+    assert a_study(higher)[2].set_index("model").loc["a", "published_within"] is False
+    assert a_study(ACCURACIES, seeds=[1])[2]["published_within"].isna().all()
+
+
 @pytest.mark.parametrize(
     ("accuracies", "improving"),
     [
@@ -144,6 +153,7 @@ def test_a_study_of_validation_images_says_so():
     assert "validation accuracy" not in table.features(result)  # the same again
     assert "validation accuracy, %" in table.paper_table(result).columns
     assert result["published_difference"].isna().all()  # which is of test images
+    assert result["published_within"].isna().all()
     assert "published difference" not in table.features(result)
     assert not any("test" in heading for heading in table.paper_table(result).columns)
 
@@ -215,7 +225,7 @@ def test_cells_of_the_page():
     assert [cells[model]["val_accuracy"][0] for model in "bac"] == ["80.00", "70.00", "–"]
     assert cells["a"]["published_accuracy"] == ("75.00", "loss 0.5000")
     assert cells["b"]["published_accuracy"] == ("–", "")
-    assert [cells[model]["published_difference"][0] for model in "ba"] == ["–", "−3.00"]
+    assert [cells[model]["published_difference"] for model in "ba"] == [("–", ""), ("−3.00", "one run: 67.19 to 76.81")]
     assert cells["b"]["population_low"][0] == "79.09 to 84.58"
     assert (cells["b"]["training_seconds"][0], table.duration(3725.6)) == ("0:01:00", "1:02:06")
     baseline = next(column for column in table.COLUMNS if column.name == "baseline_difference")

@@ -84,20 +84,23 @@ class SeedScores:
 def summarize_accuracy(scores: SeedScores) -> dict[str, float]:
     """Return the mean accuracy of a model, its standard deviation over seeds and its intervals, all fractions.
 
-    low, high: 95% interval of the mean over seeds, on these images (Student's t). population_low, population_high: of
+    low, high: 95% interval of the mean over seeds, on these images (Student's t). run_low, run_high: 95% prediction
+    interval of the accuracy of one more run, on these images. population_low, population_high: of
     the mean over seeds and images, Wilson's for as many images as would give the variance of `_image_variance` and the
-    seeds together. With one seed the deviation and the first are NaN, and the second is Wilson's interval of that one
-    network's accuracy.
+    seeds together. With one seed the deviation and the first two are NaN, and the third is Wilson's interval of that
+    one network's accuracy.
 
-    Source: E. L. Korn, B. I. Graubard, "Confidence Intervals for Proportions With Small Expected Number of
+    Sources: G. J. Hahn, "Factors for Calculating Two-Sided Prediction Intervals for Samples from a Normal
+    Distribution", 1969. E. L. Korn, B. I. Graubard, "Confidence Intervals for Proportions With Small Expected Number of
     Positive Counts Estimated From Survey Data", 1998, on the effective number.
     """
     seeds, images = len(scores.by_seed), len(scores.by_image)
     mean = scores.accuracy
-    low, high, deviation, effective = np.nan, np.nan, np.nan, float(images)
+    low, high, run_low, run_high, deviation, effective = (np.nan,) * 5 + (float(images),)
     if seeds > 1:
         deviation = scores.by_seed.std(ddof=1)
         low, high = _interval(mean, *_error([scores.seed_variance]), smallest=0)
+        run_low, run_high = _interval(mean, deviation * (1 + 1 / seeds) ** 0.5, seeds - 1, smallest=0)
         error, df = _error([scores.seed_variance, *_image_variance(scores.by_image, [scores])])
         if error > 0:
             effective = mean * (1 - mean) / error**2 * (stats.norm.ppf(ALPHA / 2) / stats.t.ppf(ALPHA / 2, df)) ** 2
@@ -107,6 +110,8 @@ def summarize_accuracy(scores: SeedScores) -> dict[str, float]:
         "accuracy_sd": deviation,
         "low": low,
         "high": high,
+        "run_low": run_low,
+        "run_high": run_high,
         "population_low": np.fmin(low, population_low),
         "population_high": np.fmax(high, population_high),
     }

@@ -62,6 +62,12 @@ def _published_loss(row: Row) -> str:
     return "" if row["published_loss"] is None else f"loss {row['published_loss']:.4f}"
 
 
+def _one_run(row: Row) -> str:
+    if row["published_within"] is None:
+        return ""
+    return f"one run: {interval(row['run_low'], row['run_high'], percent)}"
+
+
 @dataclass(frozen=True)
 class Column:
     """A column of accuracy.csv.
@@ -112,6 +118,11 @@ COLUMNS = [
     Column("accuracy_sd", "its sample standard deviation over seeds; empty for one seed"),
     Column("low", "lower end of the 95% interval of the mean over seeds, on these images; empty for one seed"),
     Column("high", "its upper end"),
+    Column(
+        "run_low",
+        "lower end of the 95% prediction interval of the accuracy of one more run, on these images; empty for one seed",
+    ),
+    Column("run_high", "its upper end"),
     Column(
         "balanced_accuracy",
         "mean over classes of the fraction of its images classified correctly, mean over seeds",
@@ -205,7 +216,12 @@ COLUMNS = [
         "ours minus published, points",
         points,
         missing="–",
+        detail=_one_run,
         needs="published difference",
+    ),
+    Column(
+        "published_within",
+        "whether `published_accuracy` is one that one more run could have, between `run_low` and `run_high`",
     ),
     Column("parameters", "trainable parameters", "para\u00admeters", "{:,.0f}".format, paper="value"),
     Column("epochs", "passes over the training images", "epochs", detail=_improving),
@@ -303,6 +319,9 @@ def accuracy_table(
     table["published_difference"] = table["accuracy"] - table["published_accuracy"].astype(float)
     if report_on != "test":
         table["published_difference"] = np.nan
+    known = table["published_difference"].notna() & table["run_low"].notna()
+    within = table["published_accuracy"].astype(float).between(table["run_low"], table["run_high"])
+    table["published_within"] = within.astype(object).where(known, None)
     table = table.assign(images=report_on, chance_level=chance_level)
     table["at_chance"] = table.index.isin(statistics.at_chance(scores, chance_level))
     table = table.rename_axis("model").sort_values(["accuracy", "model"], ascending=[False, True]).reset_index()
