@@ -27,6 +27,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -331,14 +332,15 @@ def make_copy():
 
 
 def baseline(module):
-    """Return the tests of a module that pass whatever is harmless: their seconds and the lines that they run."""
+    """Return the tests of a module: their seconds and the lines that they run; None if one fails without a change."""
     path = module_path(module, COPY)
     source = path.read_text()
     path.write_text(f"{source}\npass\n")
     status = run_tests(COPY, test_files(module), Watch(path, COPY.parent / "notes"), 1800)
     path.write_text(source)
     if status:
-        sys.exit(f"{module}: its tests fail without a change\n{(COPY.parent / 'output').read_text()[-4000:]}")
+        print(f"{module}: its tests fail without a change\n{(COPY.parent / 'output').read_text()[-4000:]}", flush=True)
+        return None
     return json.loads((COPY.parent / "notes").read_text())
 
 
@@ -404,17 +406,22 @@ def main():
         importlib.import_module(name)
     gc.freeze()
     with tempfile.TemporaryDirectory() as FOLDER:
-        for module in arguments.modules:
-            if drawn := mutants(module, arguments.sample):
-                judge(module, drawn, arguments.jobs)
+        drawn = {module: mutants(module, arguments.sample) for module in arguments.modules}
+        judged = [judge(module, of_module, arguments.jobs) for module, of_module in drawn.items() if of_module]
+    return 0 if all(judged) else 1
 
 
 def judge(module, drawn, jobs):
-    """Run the tests on mutants of a module, and say on the terminal and in docs/mutants.md which survive."""
+    """Run the tests on mutants of a module, and say on the terminal and in docs/mutants.md which survive.
+
+    Returns whether that could be done.
+    """
     start, reasons, same, survivors = time.monotonic(), equivalents(), 0, []
-    with multiprocessing.get_context("fork").Pool(jobs, make_copy) as pool:
-        tests = pool.apply(baseline, [module])
-        for mutant, survived in zip(drawn, pool.imap(survives, [(each, tests) for each in drawn]), strict=True):
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(jobs, context, make_copy) as pool:  # whose processes may start others, as a Pool's may not
+        if (tests := pool.submit(baseline, module).result()) is None:
+            return False
+        for mutant, survived in zip(drawn, pool.map(survives, [(each, tests) for each in drawn]), strict=True):
             if survived and (module, mutant.old, mutant.new) in reasons:
                 same += 1
             elif survived:
@@ -426,7 +433,8 @@ def judge(module, drawn, jobs):
     write_page(module, f"| `{module}` | {' | '.join(map(str, counts))} |", survivors)
     seconds = f"{len(tests)} tests, {time.monotonic() - start:.0f} s"
     print("{}: {} mutants, {} killed, {} equivalent, {} survived ({}); {}".format(module, *counts, seconds), flush=True)
+    return True
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
