@@ -54,7 +54,7 @@ TESTS = {  # of a module, or of all in a folder; the others have those of their 
     "data/idx": ["own_data"],
     "data/pictures": ["folder"],
     "folder": ["working_folder"],
-    "own_files": ["own_data", "own_network"],
+    "own_files": ["own_files", "own_data", "own_network"],
     "plan": ["keys", "families", "progress"],
     "report/figures": ["figures"],
     "report/outputs": ["keys", "page"],

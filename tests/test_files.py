@@ -54,7 +54,7 @@ def test_a_filesystem_without_locks_works_and_a_warning_says_so(tmp_path, monkey
 
     monkeypatch.setattr(fcntl, "flock", refuse)
     (tmp_path / ".a.other.txt").write_text("half")
-    with files.exclusive_lock(tmp_path / "lock", "model7"):
+    with files.exclusive_lock(tmp_path / "new/lock", "model7"):
         files.write_text(tmp_path / "a.txt", "b")
     assert (tmp_path / "a.txt").read_text() == "b"
     assert (tmp_path / ".a.other.txt").exists()
@@ -368,3 +368,7 @@ def test_what_a_user_names_is_written_where_it_leads(tmp_path):
     assert os.read(reader, 9) == b"new"
     os.close(reader)
     assert pipe.is_fifo()
+    with pytest.raises(KeyError), files.user_output(tmp_path / "absent") as output:
+        output.write_text("half")
+        raise KeyError
+    assert not (tmp_path / "absent").exists()

@@ -1,5 +1,6 @@
 """Progress lines are printed and logged at once."""
 
+import os
 import subprocess
 import sys
 
@@ -38,3 +39,27 @@ def test_the_folder_of_the_log_is_made(tmp_path):
     log = tmp_path / "a" / "b.log"
     subprocess.run([sys.executable, "-c", PROGRAM, str(log)], capture_output=True, check=True)
     assert "epoch 2\n" in log.read_text()
+
+
+def test_a_log_is_utf_8_whatever_the_locale(tmp_path):
+    program = """
+import sys
+from ablation import logs
+logs.start(sys.argv[1])
+logs.logging.getLogger("ablation").info("\\u00b1")
+"""
+    locale = {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "utf-8"}
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "log")], env=os.environ | locale, check=True)
+    assert (tmp_path / "log").read_text(encoding="utf-8") == "±\n"
+
+
+def test_chatter_is_kept_from_the_terminal_and_nothing_after_it():
+    program = """
+import os
+from ablation import logs
+with logs.without_chatter():
+    os.write(2, b"of a CPU ")
+os.write(2, b"an error")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr == "an error"

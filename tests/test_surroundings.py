@@ -36,6 +36,22 @@ HOSTILE = {
     "TZ": "Asia/Kathmandu",
     "XLA_FLAGS": "--xla_cpu_enable_fast_math=true",
 }
+# A variable of each library and program that reads some.
+VARIABLES = [
+    *("TF_CUDNN_USE_AUTOTUNE", "XLA_PYTHON_CLIENT_PREALLOCATE", "KERAS_HOME", "NVIDIA_TF32_OVERRIDE"),
+    *("CUBLAS_WORKSPACE_CONFIG", "CUDNN_LOGDEST_DBG", "ONEDNN_VERBOSE", "DNNL_MAX_CPU_ISA"),
+    *("OPENBLAS_CORETYPE", "GOTO_UNKNOWN", "MKL_CBWR", "BLIS_ARCH_TYPE", "VECLIB_UNKNOWN", "OMP_SCHEDULE"),
+    *("KMP_AFFINITY", "GOMP_SPINCOUNT", "NPY_PROMOTION_STATE", "NUMPY_MADVISE_HUGEPAGE"),
+    *("NUMEXPR_MAX_THREADS", "SCIPY_ARRAY_API", "SKLEARN_ASSUME_FINITE", "PANDAS_COPY_ON_WRITE"),
+    *("MPLBACKEND", "MATPLOTLIBDATA", "PYTHONOPTIMIZE", "LC_NUMERIC", "LANGUAGE", "TZDIR", "GLIBC_TUNABLES"),
+    *("GIT_WORK_TREE",),
+]
+PLACES_AND_THREADS = [
+    *("PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "PYTHONNOUSERSITE", "PYTHONUNBUFFERED"),
+    *("PYTHONFAULTHANDLER", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "OMP_NUM_THREADS"),
+    *("OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"),
+    *("VECLIB_MAXIMUM_THREADS",),
+]
 KERAS = {"epsilon": 1e-3, "floatx": "float16", "image_data_format": "channels_first", "backend": "jax"}
 
 
@@ -52,6 +68,22 @@ def test_what_decides_is_set_or_absent_and_all_else_is_kept():
     assert surroundings.settled({**HOSTILE, **places}) == expected
     assert surroundings.settled(HOSTILE) == surroundings.settled({}) == surroundings.SET
     assert surroundings.settled(expected) == expected
+
+
+def test_every_library_s_variables_are_absent_but_for_places_and_threads():
+    assert surroundings.settled(dict.fromkeys(VARIABLES, "x")) == {
+        "KERAS_BACKEND": "tensorflow",
+        "KERAS_HOME": "/dev/null/keras",
+        "LC_ALL": "C.UTF-8",
+        "MATPLOTLIBRC": "/dev/null",
+        "MPLBACKEND": "agg",
+        "PYTHONHASHSEED": "0",
+        "PYTHONUTF8": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "TZ": "UTC",
+    }
+    kept = dict.fromkeys(PLACES_AND_THREADS, "x")
+    assert surroundings.settled(kept) == kept | surroundings.SET
 
 
 @pytest.mark.parametrize("program", sorted((ROOT / "scripts").glob("*.py")), ids=lambda program: program.name)

@@ -1,0 +1,32 @@
+"""What a user's path must be, before anything is done with it."""
+
+import os
+
+import pytest
+
+from ablation import own_files
+from ablation.errors import InputError
+
+
+def test_a_file_where_a_folder_is_meant(tmp_path):
+    (tmp_path / "a").touch()
+    with pytest.raises(InputError, match="x: '.*/a' is a file, and not a folder$"):
+        own_files.own_path("x", str(tmp_path / "a"), "folder")
+
+
+@pytest.mark.parametrize(("kind", "denied"), [("file", os.R_OK), ("folder", os.R_OK), ("folder", os.X_OK)])
+def test_what_is_closed_to_us_is_one_line(tmp_path, monkeypatch, kind, denied):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    assert own_files.own_path("x", str(tmp_path / kind), kind) == tmp_path / kind
+    monkeypatch.setattr(os, "access", lambda path, mode: not mode & denied)
+    with pytest.raises(InputError, match=f"x: '.*/{kind}' can't be read; permission denied$"):
+        own_files.own_path("x", str(tmp_path / kind), kind)
+
+
+@pytest.mark.parametrize(("text", "line"), [("a = 1\nb = (", 2), ("a\0", 1)])
+def test_what_is_no_python_is_one_line(tmp_path, text, line):
+    path = tmp_path / "a.py"
+    path.write_text(text)
+    with pytest.raises(InputError, match=f"^x: {path}, line {line}: "):
+        own_files.parse_module("x", path)
