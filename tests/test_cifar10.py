@@ -1,5 +1,6 @@
 """The archive is read without trusting it."""
 
+import gzip
 import io
 import os
 import pickle
@@ -137,6 +138,9 @@ def test_a_bomb_is_refused_before_it_is_read(tmp_path):
 def test_not_an_archive_at_all(tmp_path):
     path = tmp_path / "a.tar.gz"
     path.write_text("<html>log in first</html>")
+    with pytest.raises(InputError, match="truncated or corrupt CIFAR archive"):
+        cifar10.read(path, seed=0)
+    path.write_bytes(gzip.compress(b"no tar" * 1000))
     with pytest.raises(InputError, match="truncated or corrupt CIFAR archive"):
         cifar10.read(path, seed=0)
     with pytest.raises(InputError, match="no such file"):

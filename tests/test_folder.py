@@ -64,6 +64,42 @@ def test_classes_are_folders_and_a_sixth_of_each_is_held_out(folder):
     assert set(other.test_files) != set(dataset.test_files)
 
 
+def test_pictures_are_files_of_seven_suffixes_in_any_case(tmp_path):
+    suffixes = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", ".JPG")
+    for name in ("cat", "dog"):
+        for number, suffix in enumerate(suffixes):
+            save(tmp_path / name / f"{number}{suffix}", noise(16, 16))
+    dataset = read(tmp_path)
+    assert len(dataset.x_train) + len(dataset.x_test) == 2 * len(suffixes)
+
+
+def test_a_broken_remark_in_a_picture_decides_no_pixel(tmp_path):
+    """Of its EXIF data, five entries are announced and none is there."""
+    image = noise(16, 16)
+    plain = save(tmp_path / "plain.jpg", image)
+    broken = save(tmp_path / "broken.jpg", image, exif=b"Exif\0\0II*\0\x08\0\0\0\x05\0")
+    with pytest.warns(UserWarning, match="EXIF"):
+        Image.open(broken).getexif()
+    np.testing.assert_array_equal(read_picture(broken, (16, 16), 3), read_picture(plain, (16, 16), 3))
+
+
+def test_a_jpeg_file_with_previews_is_its_first_picture(tmp_path):
+    first, preview = Image.fromarray(noise(16, 16)), Image.fromarray(noise(8, 8))
+    path = save(tmp_path / "a.jpg", first, format="MPO", save_all=True, append_images=[preview])
+    assert Image.open(path).n_frames == 2
+    np.testing.assert_array_equal(
+        read_picture(path, (16, 16), 3), read_picture(save(tmp_path / "b.jpg", first), (16, 16), 3)
+    )
+
+
+def test_colors_may_be_read_as_gray(tmp_path):
+    image = noise(16, 16)
+    gray = read_picture(save(tmp_path / "a.png", image), (16, 16), 1)
+    luma = image.astype(float) @ [0.299, 0.587, 0.114]  # ITU-R BT.601
+    assert gray.shape == (16, 16, 1)
+    assert np.abs(gray[..., 0] - luma).max() <= 1
+
+
 def test_copies_are_named(folder):
     assert datasets.repeats(read(folder)) == {}
     copies = {"cat/copy.png": "cat/p0_00.png", "test/dog/again.png": "dog/p3_01.png"}
