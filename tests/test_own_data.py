@@ -66,6 +66,14 @@ def test_idx_files_come_in_order(mnist, name):
     assert ", ".join(dataset.class_names) == names[name]
 
 
+def test_an_npz_that_numpy_does_not_read_is_one_line_with_what_is_needed(tmp_path):
+    path = tmp_path / "a.npz"
+    path.write_text("no npz")
+    refused("a.npz: .*; dataset.path needs one that numpy.load can read$", read, "npz", path)
+    np.savez(path, x_train=np.array([{}], dtype=object))
+    refused("a.npz: .*; dataset.path needs one that numpy.load can read$", read, "npz", path)
+
+
 IMAGES, LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"
 PIXELS = np.zeros((40, 28, 28), np.uint8)
 
