@@ -277,6 +277,18 @@ def test_the_triangular_schedule_is_two_lines(tensorflow):
         assert found == pytest.approx(expected)
 
 
+def test_the_triangular_schedule_to_zero_is_two_lines(tensorflow):
+    from ablation.training.schedules.triangular_to_zero import TriangularToZero
+
+    rates = [float(TriangularToZero(2.0, 490)(step)) for step in range(491)]
+    np.testing.assert_allclose(rates, 2 * np.interp(range(491), [0, 49, 490], [0.2, 1, 0]), rtol=1e-5, atol=1e-6)
+    assert float(TriangularToZero(2.0, 490)(600)) == 0
+    for steps, expected in ((1, [0.4, 0]), (3, [0.4, 2, 1, 0])):  # with no room to rise, or to fall
+        found = [float(TriangularToZero(2.0, steps)(step)) for step in range(steps + 1)]
+        assert found == pytest.approx(expected)
+    assert TriangularToZero.from_config(TriangularToZero(2.0, 490).get_config())(49) == 2
+
+
 def test_lookahead_is_the_formula(tensorflow):
     import keras
 
