@@ -131,6 +131,14 @@ def test_what_still_improves_has_not_converged(accuracies, improving):
     assert table._is_improving(np.array(accuracies)) is improving
 
 
+@pytest.mark.parametrize(
+    ("difference", "text"),
+    [(-0.00004, "+0.00"), (0.00004, "+0.00"), (0.0, "+0.00"), (-0.0123, "−1.23"), (0.2, "+20.00")],
+)
+def test_points_have_a_sign_and_zero_a_plus(difference, text):
+    assert table.points(difference) == text
+
+
 def test_balanced_accuracy_is_shown_where_it_is_another():
     result = a_study(ACCURACIES)[2]
     assert "unbalanced classes" not in table.features(result)

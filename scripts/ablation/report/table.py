@@ -28,8 +28,8 @@ def percent(fraction: float) -> str:
 
 
 def points(difference: float) -> str:
-    """Return a difference of fractions in percentage points, with its sign."""
-    return f"{100 * difference:+.2f}".replace("-", "−")
+    """Return a difference of fractions in percentage points, with its sign; what rounds to zero has a plus."""
+    return f"{round(100 * difference, 2) + 0.0:+.2f}".replace("-", "−")
 
 
 def duration(seconds: float) -> str:
