@@ -57,7 +57,7 @@ TESTS = {  # of a module, or of all in a folder; the others have those of their 
     "own_files": ["own_files", "own_data", "own_network"],
     "plan": ["keys", "families", "progress"],
     "report/figures": ["figures"],
-    "report/outputs": ["keys", "page"],
+    "report/outputs": ["outputs", "keys"],
     "report/statistics": ["statistics", "diff"],
     "report/status": ["progress"],
     "report/unused": ["reruns"],

@@ -120,6 +120,29 @@ def test_accuracy_moves_with_the_interval_and_verdict_of_the_statistics(tmp_path
     assert row(printed(b, a), "a").endswith("worse")
 
 
+def test_what_is_not_trained_is_unknown_not_the_same(tmp_path):
+    text = printed(finish(tmp_path / "a", only=[]), finish(tmp_path / "b", only=[]))
+    assert "unknown: a (not trained in A and B), b (not trained in A and B)" in text
+    assert "the same" not in text
+
+
+def test_another_whitening_is_a_difference_of_settings(tmp_path):
+    text = printed(finish(tmp_path / "a"), finish(tmp_path / "b", whitening={"epsilon": 0.1}))
+    assert "all models: whitening epsilon 1e-06 -> 0.1" in " ".join(text.split())
+    assert "(val)" not in text  # all are evaluated
+
+
+def test_a_verdict_that_new_images_do_not_share_says_so(tmp_path, monkeypatch):
+    compare = statistics.compare_pairs
+
+    def compared(*arguments):
+        return compare(*arguments).assign(verdict="better", population_verdict="not distinguishable")
+
+    monkeypatch.setattr(statistics, "compare_pairs", compared)
+    text = printed(finish(tmp_path / "a"), finish(tmp_path / "b", right={"a": 0.9, "b": 0.8}))
+    assert "better; on new images not distinguishable" in " ".join(text.split())
+
+
 def test_models_are_matched_by_name_then_by_settings(tmp_path):
     a = finish(tmp_path / "a", {"a": 0.8, "b": 0.8, "gone": 0.8}, models={**CONFIG["models"], "gone": {"epochs": 3}})
     long = "b_" + "abcdefghij" * 6

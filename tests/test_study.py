@@ -8,7 +8,7 @@ import pytest
 from ablation import files
 from ablation.errors import InputError
 from ablation.keys import key_of
-from ablation.report.study import Study
+from ablation.report.study import Study, confusion_counts, read_table, study_path
 
 LABELS = [0, 1]
 PREDICTED = {("b", 2): [0, 1], ("b", 1): [2, 2], ("a", 2): [0, 2], ("a", 1): [1, 1]}
@@ -179,3 +179,53 @@ def test_a_folder_in_the_place_of_a_result_is_one_line(results):
     path.mkdir()
     with pytest.raises(InputError, match="history.csv: is a folder, not file; delete it and run again"):
         read(results).histories("a")
+
+
+def test_a_run_s_metrics_are_read_once(results, monkeypatch):
+    read_record, seen = files.read_record, []
+    monkeypatch.setattr(files, "read_record", lambda path, **keys: seen.append(path) or read_record(path, **keys))
+    study = read(results)
+    assert study.metrics_of("a") == study.metrics_of("a")
+    assert len(seen) == 2
+
+
+def test_the_folders_are_those_that_the_study_refers_to(results):
+    study = {
+        **files.read_json(results / "report/study.json"),
+        **{"images": "data/x/images.npz", "whitened": None, "trainings": {"b": "1f", "a": "2f"}},
+    }
+    write_study(results, study)
+    runs = {results / f"runs/{model}/seed{seed}" for model in "ab" for seed in (1, 2)}
+    trainings = {results / f"trainings/{key}/seed{seed}" for key in ("1f", "2f") for seed in (1, 2)}
+    assert read(results).folders() == {results / "data/x"} | runs | trainings
+
+
+def test_a_table_changed_by_hand_is_refused(results):
+    (results / "report/accuracy.csv").write_text("model,accuracy\nb,0.5\n")
+    digest = files.file_digest(results / "report/accuracy.csv")
+    (results / "report/accuracy.md").write_text(f"| b |\n<!-- made from 1f, {digest} -->\n")
+    assert read(results).accuracies["accuracy"].tolist() == [0.5]
+    (results / "report/accuracy.csv").write_text("model,accuracy\nb,0.6\n")
+    with pytest.raises(InputError, match="accuracy.csv: was changed after it was made"):
+        _ = read(results).accuracies
+
+
+def test_what_is_text_is_never_a_number(tmp_path):
+    columns = ["family", "model", "reference", "changes", "images", "test_time_augmentation", "verdict"]
+    path = tmp_path / "accuracy.csv"
+    path.write_text(f"{','.join(columns)},population_verdict,accuracy\n{'007,' * len(columns)},0.5\n")
+    (row,) = read_table(path).to_dict("records")
+    assert row == dict.fromkeys(columns, "007") | {"population_verdict": "", "accuracy": 0.5}
+
+
+def test_confusion_has_all_classes_whether_predicted_or_not():
+    counts = confusion_counts(np.array([[0, 0], [0, 1]]), np.array([0, 1]), 3)
+    assert counts.tolist() == [[[1, 0, 0], [1, 0, 0], [0, 0, 0]], [[1, 0, 0], [0, 1, 0], [0, 0, 0]]]
+
+
+def test_a_folder_without_a_study_is_one_line(results):
+    assert study_path(str(results)) == study_path(str(results / "report/study.json")) == results / "report/study.json"
+    with pytest.raises(InputError, match="runs: no study there: it has no report/study.json; name the folder"):
+        study_path(str(results / "runs"))
+    with pytest.raises(InputError, match="absent: no such file; name the folder"):
+        study_path(str(results / "absent"))
