@@ -86,6 +86,15 @@ def test_a_class_without_images_is_left_out_of_balanced_accuracy(tmp_path):
     assert fractions.tolist() == pytest.approx([1, np.nan, np.nan], nan_ok=True)
 
 
+def test_of_many_models_predictions_are_those_of_the_best_and_the_baseline(tmp_path, monkeypatch):
+    monkeypatch.setattr(answers, "FEW", 2)
+    study = study_of({"c": [[1, 1, 0, 0, 0, 1]] * 2, **PREDICTED})
+    study.baseline = "a"
+    answers.collate(study, tmp_path / "p.csv.gz")
+    table = pd.read_csv(tmp_path / "p.csv.gz")
+    assert table[["model", "seed"]].drop_duplicates().to_numpy().tolist() == [["b", 2], ["b", 1], ["a", 2], ["a", 1]]
+
+
 def test_predictions_are_a_row_per_run_and_image_of_the_same_bytes(tmp_path):
     study = study_of(PREDICTED, files=np.array([f"x/{n}.png" for n in range(6)]))
     for name in ("one.csv.gz", "another.csv.gz"):

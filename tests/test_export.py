@@ -47,6 +47,7 @@ def test_every_metric_is_a_row_and_what_there_is_not_has_none():
     table = export.metrics_table(study_of())
     assert list(table) == ["model", "seed", "epoch", "metric", "value"]
     assert len(table) == 4 * (2 * 2 + 4)
+    assert table.index.is_unique
     run = table[(table["model"] == "a") & (table["seed"] == 2)]
     assert run["metric"].tolist() == [
         *["loss", "seconds"] * 2,
@@ -65,10 +66,14 @@ class Client:
     def __init__(self, tracking_uri):
         self.uri = tracking_uri
 
+    experiments: ClassVar[dict] = {}
+
     def get_experiment_by_name(self, name):
-        return None
+        return self.experiments.get(name)
 
     def create_experiment(self, name, tags):
+        assert name not in self.experiments
+        self.experiments[name] = SimpleNamespace(experiment_id=name)
         return name
 
     def search_runs(self, experiments, max_results, page_token):
@@ -105,13 +110,15 @@ def test_each_run_is_one_of_mlflow_once(monkeypatch):
         monkeypatch.setitem(sys.modules, name, ModuleType(name))
         vars(sys.modules[name]).update(content)
     monkeypatch.setattr(Client, "runs", [])
+    monkeypatch.setattr(Client, "experiments", {})
+    assert export.BATCH <= 1000  # which is what MLflow takes at once
     monkeypatch.setattr(export, "BATCH", 3)
     export.to_mlflow(study_of(), "sqlite:///x.db")
     export.to_mlflow(study_of(), "sqlite:///x.db")
     assert [run["name"] for run in Client.runs] == ["b seed 1", "b seed 2", "a seed 1", "a seed 2"]
     run = Client.runs[2]
     assert run["params"] == {"epochs": "2", "dropout": "[0, 0.5]"}
-    assert (run["tags"]["model"], run["tags"]["key"], run["tags"]["keras"]) == ("a", "a 1", "3")
+    assert [run["tags"][name] for name in ("model", "seed", "key", "keras")] == ["a", "1", "a 1", "3"]
     assert run["end"] - run["start"] == 5000
     by_name = {(name, step): (value, time - run["start"]) for name, value, time, step in run["metrics"]}
     assert by_name["loss", 1] == (0.9, 3000) and by_name["loss", 2] == (0.4, 5000)
@@ -123,6 +130,7 @@ def test_each_run_is_one_of_mlflow_once(monkeypatch):
         raise RuntimeError("no\nroom")
 
     monkeypatch.setattr(Client, "create_experiment", fail)
+    monkeypatch.setattr(Client, "experiments", {})
     with pytest.raises(InputError, match="sqlite:///x.db: MLflow says: no room"):
         export.to_mlflow(study_of(), "sqlite:///x.db")
 

@@ -185,6 +185,20 @@ def test_a_study_without_validation_images_does_not_speak_of_them():
     assert "on validation images nothing" not in html
 
 
+@pytest.mark.parametrize(
+    ("models", "seeds", "text"),
+    [
+        ("ab", 2, "2 networks were trained 2 times each from different random starts (seeds) to tell"),
+        ("ab", 1, "2 networks were trained once each to tell"),
+        ("a", 2, "One network was trained 2 times from different random starts (seeds) to tell"),
+        ("a", 1, "One network was trained once to tell"),
+    ],
+)
+def test_the_introduction_says_what_was_done(models, seeds, text):
+    accuracies = {model: ACCURACIES[model] for model in models}
+    assert page.introduction(a_study(accuracies, range(1, seeds + 1))[2], 100).startswith(text)
+
+
 def test_published_figures_are_shown_where_there_are_any():
     assert "−3.00" in render()
     assert "ublished" not in render(published=None)

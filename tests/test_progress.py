@@ -110,6 +110,13 @@ def test_work_is_epochs_times_their_pace(made):
     assert now.sentence(2) == "18% of the training done (1 of 6); about 55 s of training left"
 
 
+def test_a_finished_study_is_all_of_it(made):
+    for model in ("small", "large"):
+        for seed in (1, 2, 3):
+            made.train(model, seed, 10)
+    assert made.progress().sentence(1) == "100% of the training done (6 of 6)"
+
+
 def test_a_pace_that_nothing_tells_is_the_mean_of_the_others(made):
     assert made.progress().sentence(1) == "0% of the training done (0 of 6)"
     key = made.plan.training_keys["large"]
@@ -205,7 +212,45 @@ def test_the_forecast(made):
         str(fewest),
         "seeds",
     ]
+    assert "What seeds can show (there are 3):" in lines
     assert max(map(len, lines)) <= 80
+
+
+def test_the_forecast_names_what_takes_space(made):
+    def sizes():
+        lines = status.forecast(made.plan, status.images_of(made.plan), made.paces)
+        return lines[next(number for number, line in enumerate(lines) if line.startswith("Disk")) + 1]
+
+    assert sizes() == "  (data 6 MB, runs 97 kB, figures and report 2 MB)"  # 9 runs of 300 images, 36 bytes each
+    for path in (made.plan.images_path, made.plan.whitened_path):
+        files.write_text(made.plan.results / path, "")
+    assert sizes() == "  (runs 97 kB, figures and report 2 MB)"
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(2.34e9, "2.3 GB"), (1e9, "1.0 GB"), (1e6, "1 MB"), (2340, "2 kB"), (0, "0 kB")]
+)
+def test_sizes_in_words(size, text):
+    assert status._bytes(size) == text
+
+
+def test_long_names_that_would_be_alike_when_shortened_are_not():
+    alike = [f"{'a' * 30}{middle}{'b' * 30}" for middle in "xy"]
+    unlike = [f"{'a' * 60}{end}" for end in "xy"]
+    first, second = ("\n".join(status._grid({name: {1: ""} for name in names}, 80)) for names in (alike, unlike))
+    assert all(name in first for name in alike)
+    assert "a..a" in second
+
+
+def test_official_images_are_as_many_as_their_sources_say():
+    sizes = {name: (images.train + images.test, images.test) for name, images in status.OFFICIAL.items()}
+    assert sizes == {
+        "cifar10": (60_000, 10_000),
+        "cifar100": (60_000, 10_000),
+        "mnist": (70_000, 10_000),
+        "fashion_mnist": (70_000, 10_000),
+        "digits": (1_797, 300),
+    }
 
 
 def test_the_images_of_the_digits_are_those_of_the_data_set():

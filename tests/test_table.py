@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ablation.report import answers, statistics, table
+from ablation.report import answers, statistics, table, wording
 from ablation.report.study import read_table
 from conftest import ROOT
 from test_statistics import runs_with
@@ -129,6 +129,20 @@ def test_a_published_accuracy_is_compared_with_one_more_run():
 )
 def test_what_still_improves_has_not_converged(accuracies, improving):
     assert table._is_improving(np.array(accuracies)) is improving
+
+
+def test_texts_about_test_images_are_made_those_of_validation_images():
+    text = "Test accuracy, test loss and the test images; a test of hypotheses"
+    assert wording.on_images(text, "test") == text
+    assert wording.on_images(text, "validation") == (
+        "Validation accuracy, validation loss and the validation images; a test of hypotheses"
+    )
+
+
+def test_of_many_models_are_shown_as_many_as_the_documentation_says():
+    page = " ".join((ROOT / "docs/many.md").read_text(encoding="utf-8").split())
+    assert f"{wording.FEW} models" in page and "the ten best" in page and "the forty best" in page
+    assert (wording.TOP, wording.ROWS) == (10, 40)
 
 
 @pytest.mark.parametrize(
