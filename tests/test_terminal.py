@@ -197,6 +197,26 @@ def test_at_the_end_the_table(shown, verdict):
     assert end[-1] == f"The report: {report}/index.html"
 
 
+def test_the_table_of_one_model_and_seed_is_its_accuracy(tmp_path):
+    path = tmp_path / "accuracy.csv"
+    path.write_text("model,images,accuracy,accuracy_sd,baseline_difference,verdict\nsmall,test,0.8122,,,\n")
+    assert [line.split() for line in terminal.table(path, "small") if line] == [
+        ["model", "test", "accuracy,", "%"],
+        ["small", "81.22"],
+    ]
+
+
+def test_a_job_that_fails_before_it_started_is_named_by_its_rule(shown):
+    assert shown.fail(7, "train", message="no node is free") == ["train: no node is free"]
+
+
+@pytest.mark.parametrize(
+    "said", ["Conda environments: ignored", "Singularity containers: ignored", "Select jobs to execute..."]
+)
+def test_what_snakemake_says_of_nothing_in_the_study_is_silent(shown, said):
+    assert shown.log(None, said) == []
+
+
 @pytest.mark.parametrize("asked", [None, "verbose", "printshellcmds", "debug_dag", "quiet"])
 def test_options_of_snakemakes_bring_its_own_lines(shown, monkeypatch, asked):
     options = dict.fromkeys(["verbose", "printshellcmds", "debug_dag", "quiet", "dryrun"], False)
