@@ -40,7 +40,7 @@ class Job:
 
     def __init__(self, folder, what, *arguments, code=JOB, **environment):
         inherited = {name: value for name, value in os.environ.items() if not re.match("CUDA|NV|SLURM|KUBE", name)}
-        paths = {"TMPDIR": str(folder), "PYTHONPATH": str(ROOT / "tests/nvml")}
+        paths = {"TMPDIR": str(folder), "PYTHONPATH": f"{ROOT}/tests/nvml:{ROOT}/scripts"}
         self.log = folder / f"{what}.log"
         with open(self.log, "w") as log:
             self.process = subprocess.Popen(

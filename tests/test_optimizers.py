@@ -445,11 +445,28 @@ def test_what_keras_refuses_is_one_line(tensorflow, schema):
     )
     with pytest.raises(InputError, match="^optimizer: adam: Only one of `clipnorm`, `clipvalue` and `global_clipnorm`"):
         build_optimizer(spec, steps=4)
-    spec = specs.ModelSpec(completed(schema, schedule={"name": "cosine_decay", "warmup_steps": 9, "warmup_target": 1}))
-    with pytest.raises(
-        InputError, match="^schedule: cosine_decay: warmup_steps 9 are not less than the 4 steps of the"
-    ):
-        build_optimizer(spec, steps=4)
+    for warmup in (4, 9):
+        schedule = {"name": "cosine_decay", "warmup_steps": warmup, "warmup_target": 1}
+        message = f"^schedule: cosine_decay: warmup_steps {warmup} are not less than the 4 steps of the"
+        with pytest.raises(InputError, match=message):
+            build_optimizer(specs.ModelSpec(completed(schema, schedule=schedule)), steps=4)
+
+
+@pytest.mark.parametrize(
+    ("described", "message"),
+    [
+        ({"name": "no_such_decay"}, "'nosuchdecay'"),
+        ({"name": "cosine_decay", "decay_steps": 4, "speed": 1}, ".*unexpected keyword argument 'speed'"),
+        ({"name": "piecewise_constant_decay", "boundaries": [2], "values": [1]}, ".*"),
+    ],
+)
+def test_what_is_no_class_or_no_argument_of_keras_is_one_line(tensorflow, described, message):
+    import keras
+
+    from ablation.training.dispatch import keras_object
+
+    with pytest.raises(InputError, match=f"^schedule: {described['name']}: {message}"):
+        keras_object(keras.optimizers.schedules, "schedule", {"initial_learning_rate": 1.0} | described)
 
 
 def test_a_recipe_has_one_form_and_is_told_in_words(schema):
