@@ -80,7 +80,7 @@ def differences() -> Iterator[str]:
     for what, pair in QUESTIONS.items():
         a, b = (np.array(list(metric_of(model, "test_accuracy").values())) for model in pair)
         difference, low, high = map(points, (a.mean() - b.mean(), *welch_interval(a, b)))
-        yield f"| {what} | {pair[0]} to {pair[1]} | {len(a)} and {len(b)} | {difference} | {low} to {high} |"
+        yield f"| {what} | {pair[0]} with {pair[1]} | {len(a)} and {len(b)} | {difference} | {low} to {high} |"
 
 
 def curves() -> Iterator[str]:
