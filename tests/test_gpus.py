@@ -426,3 +426,10 @@ def test_the_stand_in_has_the_signatures_of_nvidia_ml_py():
     for name in (name for name in dir(stand_in) if name.startswith("nvml")):
         assert inspect.signature(getattr(stand_in, name)) == inspect.signature(getattr(pynvml, name)), name
     assert pynvml.NVML_DEVICE_MIG_ENABLE == stand_in.NVML_DEVICE_MIG_ENABLE
+
+
+def test_an_index_means_one_gpu_and_the_beginning_of_a_uuid_those_that_begin_so():
+    from ablation.training.gpus import GPU
+
+    tenth = GPU("GPU-1f00", "GPU 10", ("10", "GPU-1f00"))
+    assert [tenth.matches(name) for name in ("10", "1", "0", "GPU-1f", "GPU-2")] == [True, False, False, True, False]
