@@ -352,6 +352,16 @@ def test_every_recipe_of_keras_takes_steps(tensorflow, schema):
             assert (type(optimizer).__name__.lower(), optimizer.clipnorm) == (expected, 1.0)
 
 
+def test_an_optimizer_of_keras_has_the_learning_rate_of_the_schedule(tensorflow, schema):
+    from ablation.training.optimizers import build_optimizer
+
+    model = completed(schema, optimizer={"name": "adamw"}, learning_rate=0.5, schedule="cosine_decay")
+    optimizer = build_optimizer(specs.ModelSpec(model), steps=4)
+    assert float(optimizer.learning_rate) == 0.5
+    optimizer.iterations.assign(2)
+    assert float(optimizer.learning_rate) == pytest.approx(0.25)
+
+
 def test_a_schedule_lasts_as_long_as_the_training(tensorflow, schema):
     from ablation.training.optimizers import build_optimizer
 
