@@ -62,11 +62,10 @@ class Client:
     """MLflow's, as far as the export calls it; it keeps what it is given."""
 
     runs: ClassVar[list] = []
+    experiments: ClassVar[dict] = {}
 
     def __init__(self, tracking_uri):
         self.uri = tracking_uri
-
-    experiments: ClassVar[dict] = {}
 
     def get_experiment_by_name(self, name):
         return self.experiments.get(name)

@@ -64,7 +64,7 @@ def test_classes_are_folders_and_a_sixth_of_each_is_held_out(folder):
     assert set(other.test_files) != set(dataset.test_files)
 
 
-def test_pictures_are_files_of_seven_suffixes_in_any_case(tmp_path):
+def test_pictures_of_every_format_are_read(tmp_path):
     suffixes = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", ".JPG")
     for name in ("cat", "dog"):
         for number, suffix in enumerate(suffixes):

@@ -1,20 +1,17 @@
 """Print the tables of index.md and answers.md, from the runs in docs/study/gpu."""
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import yaml
-from scipy import stats
+
+from ablation.report.statistics import prediction_interval, welch_interval
+from ablation.report.table import percent, points
 
 HERE = Path(__file__).resolve().parent
-sys.path.append(str(HERE.parents[1] / "scripts"))
-from ablation.report.statistics import welch_interval  # noqa: E402
-from ablation.report.table import percent, points  # noqa: E402
-
 SEEDS = (1, 2, 3)
 EPOCHS = (10, 20, 40, 60, 80, 160)
 # Training loss at EPOCHS read off the notebook's figures, where it was, to about 0.02.
@@ -51,25 +48,20 @@ def metric_of(model: str, name: str) -> dict[int, float]:
     return {seed: json.loads(file.read_text())[name] for seed, file in files.items() if file.exists()}
 
 
-def prediction_interval(values: list[float]) -> tuple[float, float]:
-    """Return the 95% prediction interval of one more value, of a normal distribution."""
-    half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) * (1 + 1 / len(values)) ** 0.5
-    return np.mean(values) - half, np.mean(values) + half
-
-
 def comparison(metric: str, kind: str, text: Callable[[float], str]) -> Iterator[str]:
     """Yield the rows of a table that compares a metric of our runs with the notebook's. kind: its name there."""
     yield f"| | {' | '.join(f'seed {seed}' for seed in SEEDS)} | mean | one run, 95% | notebook | |"
     yield f"|---|{'---:|' * len(SEEDS)}---:|:---:|---:|---|"
     for model, figures in published().items():
         runs = metric_of(model, metric)
-        low, high = prediction_interval(list(runs.values()))
+        values = np.array(list(runs.values()))
+        low, high = prediction_interval(values)
         cells = [text(runs[seed]) if seed in runs else "" for seed in SEEDS]
         value, verdict = figures.get(kind), ""
         if value is not None:
             verdict = "inside" if low <= value <= high else "outside"
         interval = f"{text(low)} to {text(high)}"
-        row = [model, *cells, text(np.mean(list(runs.values()))), interval, "" if value is None else text(value)]
+        row = [model, *cells, text(values.mean()), interval, "" if value is None else text(value)]
         yield f"| {' | '.join(row)} | {verdict} |"
 
 

@@ -90,17 +90,17 @@ def summarize_accuracy(scores: SeedScores) -> dict[str, float]:
     seeds together. With one seed the deviation and the first two are NaN, and the third is Wilson's interval of that
     one network's accuracy.
 
-    Sources: G. J. Hahn, "Factors for Calculating Two-Sided Prediction Intervals for Samples from a Normal
-    Distribution", 1969. E. L. Korn, B. I. Graubard, "Confidence Intervals for Proportions With Small Expected Number of
+    Source: E. L. Korn, B. I. Graubard, "Confidence Intervals for Proportions With Small Expected Number of
     Positive Counts Estimated From Survey Data", 1998, on the effective number.
     """
     seeds, images = len(scores.by_seed), len(scores.by_image)
     mean = scores.accuracy
-    low, high, run_low, run_high, deviation, effective = (np.nan,) * 5 + (float(images),)
+    low = high = run_low = run_high = deviation = np.nan
+    effective = float(images)
     if seeds > 1:
         deviation = scores.by_seed.std(ddof=1)
         low, high = _interval(mean, *_error([scores.seed_variance]), smallest=0)
-        run_low, run_high = _interval(mean, deviation * (1 + 1 / seeds) ** 0.5, seeds - 1, smallest=0)
+        run_low, run_high = np.clip(prediction_interval(scores.by_seed), 0, 1)
         error, df = _error([scores.seed_variance, *_image_variance(scores.by_image, [scores])])
         if error > 0:
             effective = mean * (1 - mean) / error**2 * (stats.norm.ppf(ALPHA / 2) / stats.t.ppf(ALPHA / 2, df)) ** 2
@@ -115,6 +115,17 @@ def summarize_accuracy(scores: SeedScores) -> dict[str, float]:
         "population_low": np.fmin(low, population_low),
         "population_high": np.fmax(high, population_high),
     }
+
+
+def prediction_interval(values: np.ndarray) -> tuple[float, float]:
+    """Return the 95% prediction interval of one more value of a normal distribution, from (n,) values, two or more.
+
+    Source: G. J. Hahn, "Factors for Calculating Two-Sided Prediction Intervals for Samples from a Normal
+    Distribution", 1969.
+    """
+    n = len(values)
+    half = stats.t.ppf(1 - ALPHA / 2, n - 1) * values.std(ddof=1) * (1 + 1 / n) ** 0.5
+    return values.mean() - half, values.mean() + half
 
 
 def chance_level(labels: np.ndarray) -> float:
