@@ -70,7 +70,6 @@ TESTS = {  # of a module, or of all in a folder; the others have those of their 
     "settings/words": ["settings", "families", "optimizers"],
     "sources": ["own_data", "folder"],
     "training/dispatch": ["network", "optimizers"],
-    "training/evaluate": ["predict"],
     "training/evaluation": ["augmentation"],
     "training/loop": ["training", "checkpoint", "augmentation"],
     "training/networks": ["network", "layers", "own_network"],

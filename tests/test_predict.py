@@ -29,7 +29,14 @@ def make_runs(results, schema, classes=CLASSES, size=(16, 20), models=("raw", "z
 
     config = {
         "defaults": {"channels": [4, 4, 4, 4], "dropout": [0, 0, 0], "epochs": 6, "batch_size": 4},
-        "models": {"zca": {}, "raw": {"input": "raw", "test_time_augmentation": "flip_and_translate"}},
+        "models": {
+            "zca": {},
+            "raw": {
+                "input": "raw",
+                "batch_normalization": "before_relu",
+                "test_time_augmentation": "flip_and_translate",
+            },
+        },
     }
     config = check.validate_and_fill(config, schema)
     rng = np.random.default_rng(1)
