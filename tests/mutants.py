@@ -56,7 +56,7 @@ TESTS = {  # of a module, or of all in a folder; the others have those of their 
     "folder": ["working_folder"],
     "own_files": ["own_files", "own_data", "own_network"],
     "plan": ["keys", "families", "progress"],
-    "report/figures": ["figures"],
+    "report/figures": ["figures", "looks"],
     "report/outputs": ["outputs", "keys"],
     "report/statistics": ["statistics", "diff"],
     "report/status": ["progress"],

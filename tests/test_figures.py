@@ -172,6 +172,21 @@ def test_the_catalogue_has_every_figure_in_the_order_of_the_page():
     assert figures.catalogue()["curves"].wide and not figures.catalogue()["cost"].wide
 
 
+@pytest.mark.parametrize(("models", "named"), [(100, 100), (101, 11)])
+def test_models_have_figures_of_their_own_or_the_best_and_the_baseline(models, named):
+    names = [f"model{number}" for number in range(models)]
+    families = {"f": {"kind": "grid"}, "g": {"kind": "ablate"}, "h": {"kind": "grid"}}
+    facts = {"models": dict.fromkeys(names), "families": families, "baseline": names[-1]}
+    expected = names if named == models else [*map(str, range(1, 11)), names[-1]]
+    assert {name: figures.names(name, facts) for name in ("confusion", "grid", "cost", "whitening")} == {
+        "confusion": expected,
+        "grid": ["f", "h"],
+        "cost": [],
+        "whitening": [],
+    }
+    assert len(expected) == named
+
+
 def test_the_catalogue_needs_no_matplotlib():
     """Whoever plans a study reads it."""
     code = "import sys; from ablation.report.figures import catalogue; catalogue(); print(*sys.modules)"
