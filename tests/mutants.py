@@ -70,12 +70,13 @@ TESTS = {  # of a module, or of all in a folder; the others have those of their 
     "settings/words": ["settings", "families", "optimizers"],
     "sources": ["own_data", "folder"],
     "training/dispatch": ["network", "optimizers"],
+    "training/evaluate": ["run"],
     "training/evaluation": ["augmentation"],
     "training/loop": ["training", "checkpoint", "augmentation"],
     "training/networks": ["network", "layers", "own_network"],
     "training/optimizers": ["optimizers"],
     "training/pace": ["progress"],
-    "training/run": ["predict", "checkpoint"],
+    "training/run": ["run", "checkpoint"],
     "training/schedules": ["optimizers"],
 }
 OTHER = {

@@ -1,15 +1,21 @@
-"""An evaluation says what its model does with held-out images, and refuses those of something else."""
+"""A training and an evaluation say what they did and with what, and refuse the files of something else."""
 
 import json
+import os
+import platform
+import re
 import shutil
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pandas as pd
 import pytest
 from test_predict import make_runs
 
 from ablation import files
 from ablation.errors import InputError
 from ablation.keys import key_of
+from ablation.settings.specs import ModelSpec
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +50,100 @@ def evaluate(results, model="raw", **changes):
     training = training_of(results, model)
     evaluate_run(data, training, made_from, results / "again", architecture="cifar10_cnn", threads=1)
     return results / "again"
+
+
+def test_what_is_said_of_a_training(made, tmp_path, caplog, monkeypatch):
+    """On the terminal, in training.json and for TensorBoard."""
+    import keras
+
+    from ablation.training import provenance
+    from ablation.training.run import train_run
+
+    said = files.read_record(training_of(made) / "training.json")
+    spec = ModelSpec(said["spec"]).replace(precision="mixed_bfloat16")
+    made_from = said["made_from"] | {"spec": said["made_from"]["spec"] | {"precision": "mixed_bfloat16"}}
+    folder = tmp_path / "results/trainings" / key_of(made_from) / "seed2"
+    (data,) = made.glob("data/*/images.npz")
+    options = {"device": "cpu", "threads": 1, "jobs_per_gpu": 1, "checkpoint_epochs": 2, "log_to": "tensorboard"}
+    monkeypatch.setattr(provenance, "git_revision", lambda: "a" * 40)
+    before = datetime.now(UTC).replace(microsecond=0)
+    with caplog.at_level("INFO", "ablation"):
+        train_run("raw too", spec, 2, data, made_from, folder, **options)
+    keras.config.set_dtype_policy("float32")
+
+    said = files.read_record(folder / "training.json")
+    history = pd.read_csv(folder / "history.csv")
+    network = keras.models.load_model(folder / "model.keras")
+    images, labels = files.read_npz(data, "x_train", "y_train")
+    seconds = history["seconds"].sum()
+    assert list(history.columns) == [
+        "epoch",
+        "loss",
+        "accuracy",
+        "val_loss",
+        "val_accuracy",
+        "learning_rate",
+        "seconds",
+    ]
+    assert before <= datetime.fromisoformat(said["finished"]) <= datetime.now(UTC)
+    assert 0 < said["load"] < 1000
+    assert said == {
+        "key": folder.parent.name,
+        "seed": 2,
+        "train_digest": files.array_digest(images, labels),
+        "versions": provenance.versions(),
+        "device": said["device"],
+        "precision": "mixed_bfloat16",
+        "trained_as": "raw too",
+        "spec": json.loads(spec.to_json()),
+        "weights_digest": files.array_digest(*network.get_weights()),
+        "model_digest": files.file_digest(folder / "model.keras"),
+        "history_digest": files.file_digest(folder / "history.csv"),
+        "machine": f"{platform.machine()}, {platform.system()}",
+        "finished": said["finished"],
+        "git_revision": "a" * 40,
+        "train_images": 54,
+        "validation_images": 6,
+        "seconds": pytest.approx(seconds),
+        "load": round(said["load"], 1),
+        "cpus": os.cpu_count(),
+        "images_per_second": pytest.approx(54 * 6 / seconds),
+        "made_from": made_from,
+        "digest": said["digest"],
+    }
+    assert said["device"].startswith("CPU, 1 thread")
+    assert "mixed_bfloat16" in {layer.dtype_policy.name for layer in network.layers}
+
+    first, *epochs = caplog.messages
+    assert first == f"raw too seed 2: {network.count_params():,} parameters, {said['device']}, mixed_bfloat16"
+    for line, epoch in zip(epochs, history.itertuples(), strict=True):
+        left = timedelta(seconds=round(epoch.seconds * (6 - epoch.epoch)))
+        assert line == (
+            f"raw too seed 2: epoch {epoch.epoch}/6  loss {epoch.loss:.3f}  accuracy {epoch.accuracy:.1%}"
+            f"  val {epoch.val_accuracy:.1%}  left {left}"
+        )
+    assert [path.parent.name for path in (tmp_path / "results/tensorboard/raw too").rglob("events.*")] == ["seed2"]
+
+
+def test_a_precision_that_is_chosen_is_said_and_why(made, tmp_path, caplog, monkeypatch):
+    from ablation.training import devices
+    from ablation.training.run import train_run
+
+    said = files.read_record(training_of(made, "zca") / "training.json")
+    changes = {"precision": "auto", "validation_split": 0.0, "epochs": 1}
+    spec = ModelSpec(said["spec"]).replace(**changes)
+    made_from = said["made_from"] | {"spec": said["made_from"]["spec"] | changes}
+    folder = tmp_path / "results/trainings" / key_of(made_from) / "seed1"
+    (data,) = made.glob("data/*/zca.npz")
+    monkeypatch.setattr(devices, "dtype_policy", lambda precision: ("float32", f"{precision} is so"))
+    options = {"device": "cpu", "threads": 1, "jobs_per_gpu": 1, "checkpoint_epochs": 2}
+    with caplog.at_level("INFO", "ablation"):
+        train_run("zca", spec, 1, data, made_from, folder, **options)
+    assert caplog.messages[0] == "zca seed 1: precision auto: float32, since auto is so"
+    history = pd.read_csv(folder / "history.csv")
+    assert history["val_loss"].isna().all()
+    assert re.fullmatch(r"zca seed 1: epoch 1/1  loss [\d.]+  accuracy [\d.]+%  left 0:00:00", caplog.messages[-1])
+    assert not (tmp_path / "results/tensorboard").exists()
 
 
 @pytest.mark.parametrize("model", ["raw", "zca"])
