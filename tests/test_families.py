@@ -270,7 +270,8 @@ def test_settings_of_a_network_of_ones_own(schema, tmp_path, monkeypatch):
 
 def test_recipes_of_keras_in_a_grid(schema):
     grid = {"of": "m", "optimizer": ["sgd", "adam", {"name": "adamw", "weight_decay": "0.02"}], "momentum": [0.5]}
-    with pytest.raises(InputError, match=r"m-optimizer-adam\.learning_rate: missing; the default 1 is for adadelta"):
+    message = r"models\.f\.grid: its row m-optimizer-adam\.learning_rate: missing; the default 1 is for adadelta"
+    with pytest.raises(InputError, match=message):
         complete(schema, {"m": {}, "f": {"grid": grid}})
     config = complete(schema, {"m": {"learning_rate": 0.01}, "f": {"grid": grid}})
     assert list(config["families"]["f"]["rows"]) == [
@@ -286,6 +287,10 @@ def test_recipes_of_keras_in_a_grid(schema):
     of_adam = {"optimizer": "adam", "learning_rate": 0.01, "epochs": 9}
     family = complete(schema, {"m": of_adam, "f": {"ablate": {"of": "m"}}})["families"]["f"]
     assert list(family["rows"]) == ["m-without-optimizer", "m-without-epochs"]
+    assert family["left_out"] == ["learning_rate can't be put back: the default is for adadelta"]
+    of_muon = {"optimizer": "muon", "learning_rate": 0.01, "kernel_momentum": 0.5}
+    family = complete(schema, {"m": of_muon, "f": {"ablate": {"of": "m"}}})["families"]["f"]
+    assert list(family["rows"]) == ["m-without-optimizer", "m-without-kernel_momentum"]
     assert family["left_out"] == ["learning_rate can't be put back: the default is for adadelta"]
     two = {name: {"grid": {"of": "m", "epochs": [5]}} for name in "fg"}
     with pytest.raises(InputError, match=r"models\.g\.grid: its row m-epochs-5 is the name of a row of f; change"):

@@ -426,6 +426,10 @@ def test_a_schedule_lasts_as_long_as_the_training(tensorflow, schema):
             "a.learning_rate: missing; the default 1 is for adadelta, and Keras's adamw has 0.001 by its own",
         ),
         ({"optimizer": "AdamW"}, "models.a.optimizer: 'AdamW' is unknown; did you mean 'adamw'?"),
+        (
+            {"schedule": {"name": "triangular"}},
+            "a.schedule.name: 'triangular' is of this workflow, and has no arguments; write schedule: triangular",
+        ),
         ({"schedule": "cosine"}, "models.a.schedule: 'cosine' is unknown; did you mean 'cosine_decay'?"),
         ({"schedule": {"name": "exponential_decay"}}, "models.a.schedule.decay_rate: missing"),
         ({"schedule": "exponential_decay"}, "models.a.schedule.decay_rate: missing"),

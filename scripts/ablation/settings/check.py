@@ -138,21 +138,24 @@ def _complete_models(
     }
     for key in (key for own in networks.values() for key in own):
         defaults.setdefault(key, None)
+    families_of = {row: name for name, family in config["families"].items() for row in family["rows"]}
     for name, own in config["models"].items():
         model = config["models"][name] = {**defaults, **own}
         for key in defaults.keys() - settings.keys() - networks[name].keys():
             model[key] = None
         shared = {key: rule for key, rule in settings.items() if key not in networks[name]}
-        _check_applicable(f"models.{name}", model, set(own), shared)
-        _check_recipe(f"models.{name}", model, own)
+        family = families_of.get(name)
+        where = f"models.{family}.{config['families'][family]['kind']}: its row {name}" if family else f"models.{name}"
+        _check_applicable(where, model, set(own), shared)
+        _check_recipe(where, model, own)
         if "learning_rate" not in {*own, *for_all}:
-            _check_learning_rate(f"models.{name}", model, settings["optimizer"])
+            _check_learning_rate(where, model, settings["optimizer"])
         for key in networks[name].keys() - own.keys():
             model[key] = _inherited(key, for_all, networks[name][key])
         if model["validation_split"] == 0:
             model["validation_images"] = None
         if config["dataset"]["groups"] and model["validation_images"] == "by_seed":
-            raise InputError(f"models.{name}.validation_images: must be last if dataset.groups is set")
+            raise InputError(f"{where}.validation_images: must be last if dataset.groups is set")
     for model in (defaults, *config["models"].values()):
         model["epochs"] = min(model["epochs"], config["limits"]["epochs"] or model["epochs"])
         for recipe in ("optimizer", "schedule"):
@@ -243,16 +246,16 @@ def _check_recipe(where: str, model: dict, own: dict) -> None:
         for argument in required_arguments("schedule", model["schedule"]):
             raise InputError(f"{where}.schedule.{argument}: missing; {model['schedule']} needs it")
     if isinstance(model["schedule"], dict) and model["schedule"]["name"] == "piecewise_constant_decay":
-        if "learning_rate" in own:
-            raise InputError(
-                f"{where}.learning_rate: does not apply to schedule piecewise_constant_decay, which has its own values"
-            )
-        model["learning_rate"] = None
         if model["optimizer"] == "muon":
             raise InputError(
                 f"{where}.schedule: piecewise_constant_decay does not go with optimizer muon, which needs a"
                 " learning_rate beside its kernel_learning_rate"
             )
+        if "learning_rate" in own:
+            raise InputError(
+                f"{where}.learning_rate: does not apply to schedule piecewise_constant_decay, which has its own values"
+            )
+        model["learning_rate"] = None
     optimizer = model["optimizer"]
     for pattern in (optimizer.get("exclude_layers") or []) if isinstance(optimizer, dict) else []:
         try:
@@ -394,6 +397,8 @@ def _explain(error: ValidationError) -> str:
             return f"{where}: must be 0, or from {SMALLEST:.3g} to {2.0**128:.3g} in size (got {got})"
         allowed = " or ".join(TYPE_NAMES[name] for name in ([limit] if isinstance(limit, str) else limit))
         return f"{where}: expected {allowed}, got {'a boolean' if isinstance(value, bool) else got}{of}"
+    if error.validator == "enum" and "x-instead" in error.schema:
+        return f"{where}: {got} {error.schema['x-instead']}"
     if error.validator == "enum":
         return f"{where}: {got} is unknown; {suggestion(value, limit)}{error.schema.get('x-also', '')}{of}"
     if error.validator in ("minItems", "maxItems") and error.schema.get("minItems") == error.schema.get("maxItems"):

@@ -150,11 +150,11 @@ class _Settings:
                 return own, along
             own = {key: value for key, value in own.items() if key not in along}
 
-    def is_of_keras(self, own: dict) -> bool:
-        """Tell whether a model's optimizer is one of Keras's, for which the default learning rate is not meant."""
+    def needs_own_rate(self, own: dict) -> bool:
+        """Tell whether a model's optimizer is one for which the default learning rate is not meant."""
         optimizer = {**self.config["defaults"], **own}["optimizer"]
-        is_given = "learning_rate" in self.for_all
-        return not is_given and keras_learning_rate(optimizer, self.shared["optimizer"]) is not None
+        is_given, is_muon = "learning_rate" in self.for_all, optimizer == "muon"
+        return not is_given and (is_muon or keras_learning_rate(optimizer, self.shared["optimizer"]) is not None)
 
     def applies(self, key: str, own: dict) -> bool:
         """Tell whether a setting applies to the others of a model with these settings of its own."""
@@ -193,7 +193,7 @@ def _ablation(where: str, family: dict, settings: _Settings) -> Rows:
                 has = format_settings({setting: defaults.get(setting)})
                 raise InputError(f"{where}.settings: {of} has {has}, as defaults have: nothing to put back")
             continue
-        if setting == "learning_rate" and settings.is_of_keras(own):
+        if setting == "learning_rate" and settings.needs_own_rate(own):
             line = "learning_rate can't be put back: the default is for adadelta"
             if wanted != "all":
                 raise InputError(f"{where}.settings: {line}")

@@ -28,8 +28,11 @@ def recipe_rule(setting: str, value: Any, ours: dict) -> dict:
     known, described = keras_recipes()[setting], {key: ours[key] for key in ("description", "default")}
     if not isinstance(value, dict):
         return described | {"enum": [*ours["enum"], *(name for name in known if name not in ours["enum"])]}
-    rule = described | {"type": "object", "required": ["name"], "properties": {"name": {"enum": list(known)}}}
+    names: dict[str, Any] = {"enum": list(known)}
+    rule = described | {"type": "object", "required": ["name"], "properties": {"name": names}}
     if not isinstance(value.get("name"), str) or value["name"] not in known:
+        if value.get("name") in ours["enum"]:
+            names["x-instead"] = f"is of this workflow, and has no arguments; write {setting}: {value['name']}"
         return rule
     rules = known[value["name"]]["arguments"]
     for name, argument in rules.items():
