@@ -1,17 +1,28 @@
-"""How fast one core convolves in float32 and bfloat16: model 7's convolutions, their gradients, a matrix product.
+"""How fast one core convolves in float32 and bfloat16: model 7's convolutions, their gradients, products of matrices.
 
 python bench/convolutions.py
 """
 
 import os
+import subprocess
 import time
 from functools import partial
 
 import measure
 import pandas as pd
 
-BATCH, KERNEL, MATRIX, ROUNDS, CALLS = 64, 3, 1024, 5, 10
+BATCH, KERNEL, MATRICES, ROUNDS, CALLS = 64, 3, (1024, 4096), 5, 10
 CONVOLUTIONS = [(32, 3, 32), (30, 32, 64), (14, 64, 128), (12, 128, 128)]  # pixels a side, channels, filters
+PRODUCT_BY_PYTORCH = """
+import sys, time, torch
+torch.set_num_threads(1)
+matrix = torch.randn(int(sys.argv[1]), int(sys.argv[1])).to(getattr(torch, sys.argv[2]))
+for _ in range(2):
+    start = time.perf_counter()
+    matrix @ matrix
+    seconds = time.perf_counter() - start
+print(seconds)
+"""
 
 
 def operations(dtype):
@@ -21,8 +32,10 @@ def operations(dtype):
     def noise(*shape):
         return tf.cast(tf.random.normal(shape), dtype)
 
-    matrix, same = noise(MATRIX, MATRIX), {"strides": [1, 1, 1, 1], "padding": "VALID"}
-    yield "matrix product", 2 * MATRIX**3 / 1e9, partial(tf.matmul, matrix, matrix)
+    for size in MATRICES:
+        matrix = noise(size, size)
+        yield f"product of matrices, {size}", 2 * size**3 / 1e9, partial(tf.matmul, matrix, matrix)
+    same = {"strides": [1, 1, 1, 1], "padding": "VALID"}
     for side, channels, filters in CONVOLUTIONS:
         x, kernel = noise(BATCH, side, side, channels), noise(KERNEL, KERNEL, channels, filters)
         y = noise(BATCH, side - KERNEL + 1, side - KERNEL + 1, filters)
@@ -52,6 +65,12 @@ def seconds_of(function):
     return timed
 
 
+def seconds_of_pytorch(size, dtype):
+    """Return the seconds of a product of two matrices by PyTorch, in a process of its own, which this core runs."""
+    command = [measure.PEERS_PYTHON, "-c", PRODUCT_BY_PYTORCH, str(size), dtype]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
 def main():
     os.sched_setaffinity(0, measure.CPUS[:1])
     from ablation.training import devices
@@ -64,6 +83,9 @@ def main():
     for dtype in ("float32", "bfloat16"):
         for name, gflop, function in operations(dtype):
             work[name], contenders[name, dtype] = gflop, seconds_of(function)
+        for size in MATRICES:
+            name = f"product of matrices, {size}, by PyTorch"
+            work[name], contenders[name, dtype] = 2 * size**3 / 1e9, partial(seconds_of_pytorch, size, dtype)
     seconds = measure.interleave(contenders, ROUNDS)
     rows = {
         name: {

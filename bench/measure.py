@@ -108,7 +108,7 @@ def report(name, table):
 class Worker:
     """A contender.py in a process of its own, one thread on each of `cpus`, that trains an epoch on request."""
 
-    def __init__(self, way, precision, cpus, images, spec, **variables):
+    def __init__(self, way, precision, cpus, images, spec):
         python = PEERS_PYTHON if way == "torch" else sys.executable
         numbers = ",".join(map(str, cpus))
         command = [python, ROOT / "bench/contender.py", way, precision, numbers, images, spec.to_json()]
@@ -118,26 +118,18 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env=os.environ | variables,
         )
         self.images, self.threads = images, len(cpus)
         self.cpu_utilization = []
-        if self._answer() != "ready\n":
+        if self.process.stdout.readline() != "ready\n":
             sys.exit(f"error: {' '.join(map(str, command))} did not start")
 
     def epoch(self):
         """Train an epoch; return its images per second."""
         print(file=self.process.stdin, flush=True)
-        seconds, cpu_seconds = map(float, self._answer().split())
+        seconds, cpu_seconds = map(float, self.process.stdout.readline().split())
         self.cpu_utilization.append(cpu_seconds / seconds / self.threads)
         return self.images / seconds
-
-    def _answer(self):
-        """Return the next line; what oneDNN printed before it, where a variable asks it to, is in `printed`."""
-        self.printed = []
-        while (line := self.process.stdout.readline()).startswith("onednn"):
-            self.printed.append(line)
-        return line
 
     def stop(self):
         self.process.stdin.close()

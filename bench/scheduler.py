@@ -17,6 +17,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from ablation.report.figures import catalogue
+
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--cores", "2"]
 DVC = [str(measure.PEERS_PYTHON.with_name("dvc"))]
 MODELS = [f"model{number}" for number in range(2, 9)]
@@ -64,19 +66,23 @@ def dvc_pipeline(folder, seeds):
         stages[f"train_{name}"] = stage(trained, ["zca.npz"])
         stages[f"evaluate_{name}"] = stage([f"{name}.npz", f"{name}_metrics.json"], [trained[0], trained[2], "zca.npz"])
     seeds_of = {model: [f"{model}_{seed}" for seed in range(1, seeds + 1)] for model in MODELS}
-    figures = ["whitening.png", "curves.png"]
-    stages["plot_whitening"] = stage(figures[:1], ["images.npz", "zca.npz"])
-    for model, names in seeds_of.items():
-        predictions = [f"{name}.npz" for name in {*names, *seeds_of[MODELS[0]]}]  # its own, and the baseline's
-        stages[f"plot_{model}"] = stage([f"loss_{model}.png"], [*(f"{name}.csv" for name in names), *predictions])
-        figures.append(f"loss_{model}.png")
     metrics = [f"{name}_metrics.json" for names in seeds_of.values() for name in names]
     predictions = [f"{name}.npz" for names in seeds_of.values() for name in names]
     histories = [f"{name}.csv" for names in seeds_of.values() for name in names]
-    tables = ["accuracy.csv", "comparisons.csv"]
+    tables, figures = ["accuracy.csv", "comparisons.csv"], {}
     stages["compare"] = stage(tables, [*metrics, *predictions])
-    stages["plot_study"] = stage(["curves.png"], [*tables, *metrics, *predictions, *histories])
-    stages["report"] = stage(["index.html"], [*tables, *metrics, *figures])
+    for name, info in catalogue().items():
+        if info.scope == "whitening":
+            figures[name] = ["images.npz", "zca.npz"]
+        elif info.scope == "study":
+            figures[name] = [*tables, *metrics, *predictions, *histories]
+        elif info.scope == "model":
+            for model, names in seeds_of.items():
+                its_predictions = [f"{name}.npz" for name in {*names, *seeds_of[MODELS[0]]}]  # and the baseline's
+                figures[f"{name}_{model}"] = [*(f"{name}.csv" for name in names), *its_predictions]
+    for name, inputs in figures.items():
+        stages[f"plot_{name}"] = stage([f"{name}.png"], inputs)
+    stages["report"] = stage(["index.html"], [*tables, *metrics, *(f"{name}.png" for name in figures)])
     (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
     for command in (["git", "init", "--quiet"], [*DVC, "init", "--quiet"], [*DVC, "repro", "--quiet"]):
         seconds(command, folder)

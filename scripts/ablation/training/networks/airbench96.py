@@ -1,4 +1,4 @@
-"""The larger network of K. Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024, for 96%."""
+"""The network for 96% of K. Jordan's repository cifar10-airbench, 2024 (legacy/airbench96.py)."""
 
 from typing import Literal
 
@@ -22,7 +22,7 @@ def build(
     channels: tuple[int, int, int] = (128, 384, 512),
     first_layer: Literal["patch_whitening", "learned"] = "patch_whitening",
 ) -> keras.Model:
-    """Return the model of the paper's section 4, airbench96, not compiled.
+    """Return the model of legacy/airbench96.py, not compiled; the paper's of that name is wider and has another GELU.
 
     As `airbench.build`, but a block has a third convolution, and a shortcut around the second and third that ends
     before the last GELU; BatchNorm's momentum is 0.9. images: as there.
