@@ -93,6 +93,7 @@ bench: $(VENV)/.installed .venv-bench/.installed
 	$(BIN)/python bench/whiten.py --images $(IMAGES)
 	$(BIN)/python bench/scheduler.py
 	$(BIN)/python bench/growth.py
+	$(BIN)/python bench/sleeping_jobs.py
 	$(BIN)/python bench/fixed_costs.py --data $(WHITENED)
 	$(BIN)/python bench/accuracy.py --data $(WHITENED)
 

@@ -22,7 +22,7 @@ PAIRS = {
 ROWS = ["accuracies", "differences", "curves", "calibration", "cost"]  # figures that are others with many models
 CASES = {
     "three models": (lambda: whole_study("abc", files=FILES), list(figures.catalogue())),
-    "one seed": (lambda: whole_study("abc", seeds=1, epochs=1), [*ROWS, "loss", "ablation", "grid"]),
+    "one seed": (lambda: whole_study("abc", seeds=1, epochs=1, right=0.2), [*ROWS, "loss", "ablation", "grid"]),
     "many models": (lambda: whole_study(MANY, seeds=2), ROWS),
     "rates": (lambda: study_of_table(ACCURACIES, families=a_family("grid", RATES)), ["grid"]),
     "pairs": (lambda: study_of_table(ACCURACIES, families=a_family("grid", PAIRS)), ["grid"]),
