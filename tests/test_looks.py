@@ -21,7 +21,8 @@ PAIRS = {
 }
 ROWS = ["accuracies", "differences", "curves", "calibration", "cost"]  # figures that are others with many models
 CASES = {
-    "three models": (lambda: whole_study("abc", files=FILES), list(figures.catalogue())),
+    "three models": (lambda: whole_study("abc", list("ABCDEFGHIJ"), files=FILES), list(figures.catalogue())),
+    "many classes": (lambda: whole_study("abc", [f"c{number}" for number in range(45)]), ["classes", "confusion"]),
     "one seed": (lambda: whole_study("abc", seeds=1, epochs=1, right=0.2), [*ROWS, "loss", "ablation", "grid"]),
     "many models": (lambda: whole_study(MANY, seeds=2), ROWS),
     "rates": (lambda: study_of_table(ACCURACIES, families=a_family("grid", RATES)), ["grid"]),
