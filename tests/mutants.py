@@ -27,6 +27,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -351,9 +352,14 @@ def survives(job):
     source = path.read_text()
     path.write_text(mutant.source)
 
+    running = {name: not set(mutant.lines).isdisjoint(lines) for name, (_, lines) in tests.items()}
+    of_files = Counter()  # seconds: the file that takes least comes first
+    for name, (seconds, _) in tests.items():
+        of_files[name.partition("::")[0]] += seconds if running[name] else 0
+
     def order(name):
-        seconds, lines = tests[name]
-        return set(mutant.lines).isdisjoint(lines), name.partition("::")[0], seconds
+        file = name.partition("::")[0]
+        return not running[name], of_files[file], file, tests[name][0]
 
     limit = 30 + 3 * sum(seconds for seconds, _ in tests.values())
     status = run_tests(COPY, test_files(mutant.module), Order(sorted(tests, key=order)), limit, "-x")

@@ -12,7 +12,8 @@ from test_figures import ACCURACIES, a_family, study_of_table, svg_of, whole_stu
 
 from ablation.report import figures
 
-FILES = np.array([f"{number}.png" for number in range(60)])
+FILES = np.array([f"folder/a_long_name_of_a_picture_{number}.png" for number in range(60)])
+CLASSES = [f"a class with a long name {number}" for number in range(45)]
 MANY = [f"model{number}" for number in range(figures.MANY + 1)]
 RATES = {model: {"learning_rate": rate} for model, rate in zip("abc", (0.1, 1.0, 0.01), strict=True)}
 PAIRS = {
@@ -22,7 +23,7 @@ PAIRS = {
 ROWS = ["accuracies", "differences", "curves", "calibration", "cost"]  # figures that are others with many models
 CASES = {
     "three models": (lambda: whole_study("abc", list("ABCDEFGHIJ"), files=FILES), list(figures.catalogue())),
-    "many classes": (lambda: whole_study("abc", [f"c{number}" for number in range(45)]), ["classes", "confusion"]),
+    "many classes": (lambda: whole_study("abc", CLASSES), ["classes", "confusion", "mistakes"]),
     "one seed": (lambda: whole_study("abc", seeds=1, epochs=1, right=0.2), [*ROWS, "loss", "ablation", "grid"]),
     "many models": (lambda: whole_study(MANY, seeds=2), ROWS),
     "rates": (lambda: study_of_table(ACCURACIES, families=a_family("grid", RATES)), ["grid"]),
