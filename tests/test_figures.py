@@ -237,6 +237,7 @@ def test_an_svg_takes_over_the_color_and_the_font_of_its_page():
     for name, of in (("accuracies", None), ("curves", None), ("confusion", "b"), ("whitening", None)):
         root = svg_of(name, study, of)
         assert (root.get("fill"), root.get("color"), root.get("role")) == ("currentColor", "black", "img")
+        assert all(element.attrib for element in root.iter() if element.tag == f"{{{svg.SVG}}}g")
         found = styles(root)
         assert not any("font-family" in style for style in found)
         assert not {"#000000", "black"} & {value for style in found for value in style.values()}
