@@ -292,6 +292,14 @@ def test_recipes_of_keras_in_a_grid(schema):
     family = complete(schema, {"m": of_muon, "f": {"ablate": {"of": "m"}}})["families"]["f"]
     assert list(family["rows"]) == ["m-without-optimizer", "m-without-kernel_momentum"]
     assert family["left_out"] == ["learning_rate can't be put back: the default is for adadelta"]
+    values = {"name": "piecewise_constant_decay", "boundaries": [5], "values": [0.1, 0.01]}
+    of_values = {"optimizer": "adam", "schedule": values, "epochs": 9}
+    family = complete(schema, {"m": of_values, "f": {"ablate": {"of": "m"}}})["families"]["f"]
+    assert "m-without-schedule" not in family["rows"]
+    line = "schedule can't be put back by itself: the default one needs a learning_rate"
+    assert line in family["left_out"]
+    with pytest.raises(InputError, match=rf"models\.f\.ablate\.settings: {line}"):
+        complete(schema, {"m": of_values, "f": {"ablate": {"of": "m", "settings": ["schedule"]}}})
     two = {name: {"grid": {"of": "m", "epochs": [5]}} for name in "fg"}
     with pytest.raises(InputError, match=r"models\.g\.grid: its row m-epochs-5 is the name of a row of f; change"):
         complete(schema, {"m": {}, **two})

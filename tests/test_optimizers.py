@@ -428,7 +428,7 @@ def test_a_schedule_lasts_as_long_as_the_training(tensorflow, schema):
         ({"optimizer": "AdamW"}, "models.a.optimizer: 'AdamW' is unknown; did you mean 'adamw'?"),
         (
             {"schedule": {"name": "triangular"}},
-            "a.schedule.name: 'triangular' is of this workflow, and has no arguments; write schedule: triangular",
+            "schedule.name: 'triangular' is of this workflow; write schedule: triangular, and its arguments beside it",
         ),
         ({"schedule": "cosine"}, "models.a.schedule: 'cosine' is unknown; did you mean 'cosine_decay'?"),
         ({"schedule": {"name": "exponential_decay"}}, "models.a.schedule.decay_rate: missing"),

@@ -201,6 +201,12 @@ def _ablation(where: str, family: dict, settings: _Settings) -> Rows:
             continue
         back = format_settings({setting: defaults[setting]})
         rest, along = settings.settled({key: value for key, value in own.items() if key != setting})
+        if setting == "schedule" and "learning_rate" not in rest and settings.needs_own_rate(rest):
+            line = "schedule can't be put back by itself: the default one needs a learning_rate"
+            if wanted != "all":
+                raise InputError(f"{where}.settings: {line}")
+            family["left_out"].append(line)
+            continue
         if others := settings.of_other_length(setting, rest):
             line = f"{setting} can't be put back by itself: {back} is not for {others}"
             if wanted != "all":

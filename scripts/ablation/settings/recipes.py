@@ -32,7 +32,7 @@ def recipe_rule(setting: str, value: Any, ours: dict) -> dict:
     rule = described | {"type": "object", "required": ["name"], "properties": {"name": names}}
     if not isinstance(value.get("name"), str) or value["name"] not in known:
         if value.get("name") in ours["enum"]:
-            names["x-instead"] = f"is of this workflow, and has no arguments; write {setting}: {value['name']}"
+            names["x-instead"] = f"is of this workflow; write {setting}: {value['name']}, and its arguments beside it"
         return rule
     rules = known[value["name"]]["arguments"]
     for name, argument in rules.items():
