@@ -702,6 +702,14 @@ def test_texts_of_the_user_are_drawn_as_they_are_and_no_two_alike():
     assert user_texts.widest(user_texts.drawn(names, 1, 9), 9) <= 1
 
 
+def test_a_text_is_shortened_where_it_is_too_wide_in_its_own_size():
+    text = "as wide as that"
+    inches = (user_texts.width(text, 9) + user_texts.width(text, 11)) / 2
+    assert user_texts.drawn([text], inches, 9) == [text]
+    (shortened,) = user_texts.drawn([text], inches, 11)
+    assert "…" in shortened and user_texts.width(shortened, 11) <= inches
+
+
 def test_a_text_is_no_mathtext_and_a_legend_hides_none():
     figure = figures.draw("curves", study_of({"_$x_1$": [history()], "m$": [history()]}))
     figure.draw_without_rendering()
