@@ -39,8 +39,8 @@ def shares(model, precision):
     for plane in space.planes:
         for line in plane.lines:
             found += own_seconds((plane.event_metadata[each.metadata_id].name, each) for each in line.events)
-    shares = {kind: own / seconds for kind, own in found.most_common()}
-    return {**shares, "between operations": 1 - sum(shares.values()), "images/s": images / seconds}
+    kinds = {kind: own / seconds for kind, own in found.most_common()}
+    return {**kinds, "between operations": 1 - sum(kinds.values()), "images/s": images / seconds}
 
 
 def own_seconds(events):

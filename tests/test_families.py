@@ -8,7 +8,7 @@ import yaml
 
 from ablation import plan
 from ablation.errors import InputError
-from ablation.settings import check, words
+from ablation.settings import check, families, words
 from conftest import ROOT
 
 SGD = {"optimizer": "sgd", "momentum": 0.8, "weight_decay": 0.1, "learning_rate": 0.5}
@@ -268,6 +268,14 @@ def test_settings_of_a_network_of_ones_own(schema, tmp_path, monkeypatch):
         complete(schema, {"m": models["m"], "f": {"grid": {"of": "m", "widht": [1]}}})
 
 
+def test_an_error_of_a_row_is_one_of_its_family():
+    of = {"f": {"kind": "grid", "rows": {"a-1": {}}}, "g": {"kind": "ablate", "rows": {"a-1.5": {}}}}
+    assert families.of_family("models.a-1.x: bad", of) == "models.f.grid: its row a-1.x: bad"
+    assert families.of_family("models.a-1.5.x: bad", of) == "models.g.ablate: its row a-1.5.x: bad"
+    for message in ("models.a.x: bad", "report_on: bad"):
+        assert families.of_family(message, of) == message
+
+
 def test_recipes_of_keras_in_a_grid(schema):
     grid = {"of": "m", "optimizer": ["sgd", "adam", {"name": "adamw", "weight_decay": "0.02"}], "momentum": [0.5]}
     message = r"models\.f\.grid: its row m-optimizer-adam\.learning_rate: missing; the default 1 is for adadelta"
@@ -292,6 +300,10 @@ def test_recipes_of_keras_in_a_grid(schema):
     family = complete(schema, {"m": of_muon, "f": {"ablate": {"of": "m"}}})["families"]["f"]
     assert list(family["rows"]) == ["m-without-optimizer", "m-without-kernel_momentum"]
     assert family["left_out"] == ["learning_rate can't be put back: the default is for adadelta"]
+    split = {"grid": {"of": "m", "validation_split": [0.1, 0.2]}}
+    message = r"models\.f\.grid: its row m-validation_split-0\.2\.validation_split: 0\.2, but m has 0\.1; report_on"
+    with pytest.raises(InputError, match=message):
+        complete(schema, {"m": {}, "f": split}, report_on="validation")
     values = {"name": "piecewise_constant_decay", "boundaries": [5], "values": [0.1, 0.01]}
     of_values = {"optimizer": "adam", "schedule": values, "epochs": 9}
     family = complete(schema, {"m": of_values, "f": {"ablate": {"of": "m"}}})["families"]["f"]

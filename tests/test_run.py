@@ -37,6 +37,11 @@ def training_of(results, model="raw"):
     return folder
 
 
+def data_of(results, model="raw"):
+    (path,) = results.glob(f"data/*/{'zca' if model == 'zca' else 'images'}.npz")
+    return path
+
+
 def made_from_of(results, model="raw"):
     return files.read_json(results / f"runs/{model}/seed1/metrics.json")["made_from"]
 
@@ -45,10 +50,8 @@ def evaluate(results, model="raw", **changes):
     """Evaluate the training of a model again, with changes of what is decided, and return the folder of the run."""
     from ablation.training.evaluate import evaluate_run
 
-    (data,) = results.glob(f"data/*/{'zca' if model == 'zca' else 'images'}.npz")
-    made_from = made_from_of(results, model) | changes
-    training = training_of(results, model)
-    evaluate_run(data, training, made_from, results / "again", architecture="cifar10_cnn", threads=1)
+    made_from, training = made_from_of(results, model) | changes, training_of(results, model)
+    evaluate_run(data_of(results, model), training, made_from, results / "again", architecture="cifar10_cnn", threads=1)
     return results / "again"
 
 
@@ -63,7 +66,7 @@ def test_what_is_said_of_a_training(made, tmp_path, caplog, monkeypatch):
     spec = ModelSpec(said["spec"]).replace(precision="mixed_bfloat16")
     made_from = said["made_from"] | {"spec": said["made_from"]["spec"] | {"precision": "mixed_bfloat16"}}
     folder = tmp_path / "results/trainings" / key_of(made_from) / "seed2"
-    (data,) = made.glob("data/*/images.npz")
+    data = data_of(made)
     options = {"device": "cpu", "threads": 1, "jobs_per_gpu": 1, "checkpoint_epochs": 2, "log_to": "tensorboard"}
     monkeypatch.setattr(provenance, "git_revision", lambda: "a" * 40)
     before = datetime.now(UTC).replace(microsecond=0)
@@ -76,15 +79,7 @@ def test_what_is_said_of_a_training(made, tmp_path, caplog, monkeypatch):
     network = keras.models.load_model(folder / "model.keras")
     images, labels = files.read_npz(data, "x_train", "y_train")
     seconds = history["seconds"].sum()
-    assert list(history.columns) == [
-        "epoch",
-        "loss",
-        "accuracy",
-        "val_loss",
-        "val_accuracy",
-        "learning_rate",
-        "seconds",
-    ]
+    assert ",".join(history) == "epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds"
     assert before <= datetime.fromisoformat(said["finished"]) <= datetime.now(UTC)
     assert 0 < said["load"] < 1000
     assert said == {
@@ -134,7 +129,7 @@ def test_a_precision_that_is_chosen_is_said_and_why(made, tmp_path, caplog, monk
     spec = ModelSpec(said["spec"]).replace(**changes)
     made_from = said["made_from"] | {"spec": said["made_from"]["spec"] | changes}
     folder = tmp_path / "results/trainings" / key_of(made_from) / "seed1"
-    (data,) = made.glob("data/*/zca.npz")
+    data = data_of(made, "zca")
     monkeypatch.setattr(devices, "dtype_policy", lambda precision: ("float32", f"{precision} is so"))
     options = {"device": "cpu", "threads": 1, "jobs_per_gpu": 1, "checkpoint_epochs": 2}
     with caplog.at_level("INFO", "ablation"):
@@ -153,8 +148,7 @@ def test_what_is_said_of_a_run(made, model):
     run = made / f"runs/{model}/seed1"
     said = files.read_record(run / "metrics.json")
     trained = files.read_record(training_of(made, model) / "training.json")
-    (data,) = made.glob(f"data/*/{'zca' if model == 'zca' else 'images'}.npz")
-    images, labels = files.read_npz(data, "x_test", "y_test")
+    images, labels = files.read_npz(data_of(made, model), "x_test", "y_test")
     stored = files.read_npz(run / "predictions.npz", "probabilities", "predicted", "labels")
     probabilities, predicted, its_labels = stored
     network = keras.models.load_model(run / "model.keras")
@@ -206,7 +200,7 @@ def test_on_fewer_images(results):
 
 def test_on_validation_images(results):
     """Those of the training; no test image is read."""
-    (path,) = results.glob("data/*/images.npz")
+    path = data_of(results)
     pixels, labels = files.read_npz(path, "x_train", "y_train")
     record = files.read_json(path.with_suffix(".json"))
     files.write_record(path.with_suffix(".json"), record | {"digests": record["digests"] | {"test": "0" * 64}})
@@ -230,12 +224,8 @@ def test_on_validation_images(results):
 
 @pytest.mark.parametrize("change", [{"seed": 2}, {"training": "0" * 16}])
 def test_the_training_of_another_key_or_seed_is_refused(results, change):
-    from ablation.training.evaluate import evaluate_run
-
-    training, made_from = training_of(results), made_from_of(results) | change
-    (data,) = results.glob("data/*/images.npz")
-    with pytest.raises(InputError, match=f"{training}: holds the training of another key or seed"):
-        evaluate_run(data, training, made_from, results / "again", architecture="cifar10_cnn", threads=1)
+    with pytest.raises(InputError, match=f"{training_of(results)}: holds the training of another key or seed"):
+        evaluate(results, **change)
     assert not (results / "again").exists()
 
 

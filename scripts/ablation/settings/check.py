@@ -15,7 +15,7 @@ from ablation.errors import InputError, suggestion
 from ablation.own_files import is_own
 from ablation.settings import families
 from ablation.settings.networks import network_settings
-from ablation.settings.recipes import keras_learning_rate, recipe_rule, required_arguments, settled
+from ablation.settings.recipes import recipe_rule, required_arguments, settled, why_own_rate
 from ablation.settings.specs import check_same_validation_images, whitening_holdout
 
 TYPE_NAMES = {
@@ -72,9 +72,12 @@ def validate_and_fill(config: dict, schema: dict) -> dict:
     _check_names([*config["models"], *config["families"]])
     _complete_dataset(config["dataset"], given, schema["properties"]["dataset"]["properties"])
     _complete_baseline(config)
-    _complete_models(config, for_all, schema["$defs"]["settings"]["properties"], network_rules)
-    whitening_holdout(config)
-    _check_report_on(config)
+    try:
+        _complete_models(config, for_all, schema["$defs"]["settings"]["properties"], network_rules)
+        whitening_holdout(config)
+        _check_report_on(config)
+    except InputError as error:
+        raise InputError(families.of_family(str(error), config["families"])) from None
     return config
 
 
@@ -138,24 +141,21 @@ def _complete_models(
     }
     for key in (key for own in networks.values() for key in own):
         defaults.setdefault(key, None)
-    families_of = {row: name for name, family in config["families"].items() for row in family["rows"]}
     for name, own in config["models"].items():
         model = config["models"][name] = {**defaults, **own}
         for key in defaults.keys() - settings.keys() - networks[name].keys():
             model[key] = None
         shared = {key: rule for key, rule in settings.items() if key not in networks[name]}
-        family = families_of.get(name)
-        where = f"models.{family}.{config['families'][family]['kind']}: its row {name}" if family else f"models.{name}"
-        _check_applicable(where, model, set(own), shared)
-        _check_recipe(where, model, own)
+        _check_applicable(f"models.{name}", model, set(own), shared)
+        _check_recipe(f"models.{name}", model, own)
         if "learning_rate" not in {*own, *for_all}:
-            _check_learning_rate(where, model, settings["optimizer"])
+            _check_learning_rate(f"models.{name}", model, settings["optimizer"])
         for key in networks[name].keys() - own.keys():
             model[key] = _inherited(key, for_all, networks[name][key])
         if model["validation_split"] == 0:
             model["validation_images"] = None
         if config["dataset"]["groups"] and model["validation_images"] == "by_seed":
-            raise InputError(f"{where}.validation_images: must be last if dataset.groups is set")
+            raise InputError(f"models.{name}.validation_images: must be last if dataset.groups is set")
     for model in (defaults, *config["models"].values()):
         model["epochs"] = min(model["epochs"], config["limits"]["epochs"] or model["epochs"])
         for recipe in ("optimizer", "schedule"):
@@ -272,17 +272,9 @@ def _check_learning_rate(where: str, model: dict, ours: dict) -> None:
 
     ours: the schema's rule of optimizers.
     """
-    if model["optimizer"] == "muon":
-        raise InputError(
-            f"{where}.learning_rate: missing; the default {_shown(model['learning_rate'])} is for adadelta, and muon"
-            " needs one for all but the kernels of convolutions, as 0.01"
-        )
-    rate = keras_learning_rate(model["optimizer"], ours)
-    if rate is not None and model["learning_rate"] is not None:
-        raise InputError(
-            f"{where}.learning_rate: missing; the default {_shown(model['learning_rate'])} is for adadelta, and Keras's"
-            f" {_name(model['optimizer'])} has {rate} by its own"
-        )
+    default = model["learning_rate"]  # None with a schedule that has its own values
+    if default is not None and (why := why_own_rate(model["optimizer"], ours)):
+        raise InputError(f"{where}.learning_rate: missing; the default {_shown(default)} is for adadelta, and {why}")
 
 
 def _inherited(key: str, for_all: dict, rule: dict) -> Any:
@@ -397,9 +389,9 @@ def _explain(error: ValidationError) -> str:
             return f"{where}: must be 0, or from {SMALLEST:.3g} to {2.0**128:.3g} in size (got {got})"
         allowed = " or ".join(TYPE_NAMES[name] for name in ([limit] if isinstance(limit, str) else limit))
         return f"{where}: expected {allowed}, got {'a boolean' if isinstance(value, bool) else got}{of}"
-    if error.validator == "enum" and "x-instead" in error.schema:
-        return f"{where}: {got} {error.schema['x-instead']}"
     if error.validator == "enum":
+        if "x-instead" in error.schema:
+            return f"{where}: {got} {error.schema['x-instead']}"
         return f"{where}: {got} is unknown; {suggestion(value, limit)}{error.schema.get('x-also', '')}{of}"
     if error.validator in ("minItems", "maxItems") and error.schema.get("minItems") == error.schema.get("maxItems"):
         return f"{where}: expected {limit} entries, got {len(value)}: {got} ({error.schema['description'].rstrip('.')})"

@@ -8,7 +8,7 @@ from typing import Any
 
 from ablation.errors import InputError, suggestion
 from ablation.own_files import is_own
-from ablation.settings.recipes import keras_learning_rate, recipe_rule
+from ablation.settings.recipes import recipe_rule, why_own_rate
 from ablation.settings.words import format_settings
 
 LONGEST_NAME = 64
@@ -109,6 +109,15 @@ def expand(
     return models, families
 
 
+def of_family(message: str, families: dict[str, dict]) -> str:
+    """Return the message of an error of a model, as an error of the family that it is a row of, if it is one."""
+    kinds = {row: f"models.{name}.{family['kind']}" for name, family in families.items() for row in family["rows"]}
+    rows = [row for row in kinds if message.startswith(f"models.{row}.")]
+    if not rows:
+        return message
+    return f"{kinds[max(rows, key=len)]}: its row {message.removeprefix('models.')}"  # names may have dots
+
+
 class _Settings:
     """The settings of models and which of them go together.
 
@@ -150,11 +159,10 @@ class _Settings:
                 return own, along
             own = {key: value for key, value in own.items() if key not in along}
 
-    def needs_own_rate(self, own: dict) -> bool:
-        """Tell whether a model's optimizer is one for which the default learning rate is not meant."""
+    def lacks_rate(self, own: dict) -> bool:
+        """Tell whether a model would have the default learning rate with an optimizer for which it is not meant."""
         optimizer = {**self.config["defaults"], **own}["optimizer"]
-        is_given, is_muon = "learning_rate" in self.for_all, optimizer == "muon"
-        return not is_given and (is_muon or keras_learning_rate(optimizer, self.shared["optimizer"]) is not None)
+        return "learning_rate" not in {*own, *self.for_all} and why_own_rate(optimizer, self.shared["optimizer"]) != ""
 
     def applies(self, key: str, own: dict) -> bool:
         """Tell whether a setting applies to the others of a model with these settings of its own."""
@@ -180,6 +188,12 @@ class _Settings:
         return {key: model[key] for key in self.rules(own) if key not in without and self.applies(key, own)}
 
 
+WITHOUT_RATE = {  # why a setting can't be put back where the rest then lacks a learning rate
+    "learning_rate": "learning_rate can't be put back: the default is for adadelta",
+    "schedule": "schedule can't be put back by itself: the default one needs a learning_rate",
+}
+
+
 def _ablation(where: str, family: dict, settings: _Settings) -> Rows:
     """Return the rows in which one setting of a model is put back each; a limit of epochs may leave some the same."""
     of, wanted = family["of"], family["entry"]["ablate"].get("settings", "all")
@@ -193,24 +207,14 @@ def _ablation(where: str, family: dict, settings: _Settings) -> Rows:
                 has = format_settings({setting: defaults.get(setting)})
                 raise InputError(f"{where}.settings: {of} has {has}, as defaults have: nothing to put back")
             continue
-        if setting == "learning_rate" and settings.needs_own_rate(own):
-            line = "learning_rate can't be put back: the default is for adadelta"
-            if wanted != "all":
-                raise InputError(f"{where}.settings: {line}")
-            family["left_out"].append(line)
-            continue
-        back = format_settings({setting: defaults[setting]})
         rest, along = settings.settled({key: value for key, value in own.items() if key != setting})
-        if setting == "schedule" and "learning_rate" not in rest and settings.needs_own_rate(rest):
-            line = "schedule can't be put back by itself: the default one needs a learning_rate"
-            if wanted != "all":
-                raise InputError(f"{where}.settings: {line}")
-            family["left_out"].append(line)
-            continue
+        line = WITHOUT_RATE.get(setting, "") if settings.lacks_rate(rest) else ""
         if others := settings.of_other_length(setting, rest):
+            back = format_settings({setting: defaults[setting]})
             line = f"{setting} can't be put back by itself: {back} is not for {others}"
-            if wanted != "all":
-                raise InputError(f"{where}.settings: {line}")
+        if line and wanted != "all":
+            raise InputError(f"{where}.settings: {line}")
+        if line:
             family["left_out"].append(line)
             continue
         if settings.complete(rest) == settings.complete(own):

@@ -23,7 +23,8 @@ def recipe_rule(setting: str, value: Any, ours: dict) -> dict:
     """Return the rule of an optimizer or a schedule.
 
     setting: "optimizer" or "schedule"; value: as the config has it, whose name decides which arguments there are;
-    ours: the schema's rule. A mapping is always Keras's; a text is Keras's where `ours` has no such name.
+    ours: the schema's rule. A mapping is always Keras's; a text is Keras's where `ours` has no such name. Of a mapping
+    whose name only `ours` has, "x-instead" of that name's rule says how it is written, for a message.
     """
     known, described = keras_recipes()[setting], {key: ours[key] for key in ("description", "default")}
     if not isinstance(value, dict):
@@ -47,10 +48,17 @@ def required_arguments(setting: str, name: str) -> list[str]:
     return [key for key, rule in rules.items() if "default" not in rule and key not in FROM_TRAINING]
 
 
-def keras_learning_rate(optimizer: Any, ours: dict) -> float | None:
-    """Return the learning rate that a checked optimizer of Keras's has by default; None for one that is ours."""
+def why_own_rate(optimizer: Any, ours: dict) -> str:
+    """Return why a checked optimizer can't have the default learning rate, which is for adadelta; "" where it can.
+
+    ours: the schema's rule of optimizers.
+    """
+    if optimizer == "muon":
+        return "muon needs one for all but the kernels of convolutions, as 0.01"
+    if optimizer in ours["enum"]:
+        return ""
     name = optimizer["name"] if isinstance(optimizer, dict) else optimizer
-    return None if optimizer in ours["enum"] else keras_recipes()["optimizer"][name]["learning_rate"]
+    return f"Keras's {name} has {keras_recipes()['optimizer'][name]['learning_rate']} by its own"
 
 
 def settled(setting: str, value: Any, ours: dict) -> Any:
