@@ -1,4 +1,4 @@
-"""Print the tables of index.md and answers.md, from the runs in docs/study/gpu."""
+"""Print the tables of index.md and answers.md, from the runs in docs/study/gpu and docs/study/cpu."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from ablation.report.statistics import prediction_interval, welch_interval
 from ablation.report.table import percent, points
 
 HERE = Path(__file__).resolve().parent
-SEEDS = (1, 2, 3)
+SEEDS = (1, 2, 3, 4, 5, 6)
 EPOCHS = (10, 20, 40, 60, 80, 160)
 # Training loss at EPOCHS read off the notebook's figures, where it was, to about 0.02.
 CURVES = {
@@ -24,6 +24,7 @@ CURVES = {
     "model7": {10: 0.59, 20: 0.41, 40: 0.27, 60: 0.22, 80: 0.19},
     "model8": {80: 0.13},
 }
+DEVICES = {"gpu": "H200", "cpu": "Xeon"}
 QUESTIONS = {
     "BatchNorm after convolutions 2 and 4": ("model5", "model2"),
     "BatchNorm after every convolution": ("model6", "model2"),
@@ -42,9 +43,9 @@ def published() -> dict[str, dict[str, float]]:
     return parts[0] | parts[1]
 
 
-def metric_of(model: str, name: str) -> dict[int, float]:
-    """Return a metric of a model's runs, by seed."""
-    files = {seed: HERE / f"gpu/runs/{model}/seed{seed}/metrics.json" for seed in SEEDS}
+def metric_of(model: str, name: str, device: str = "gpu") -> dict[int, float]:
+    """Return a metric of a model's runs on a device, gpu or cpu, by seed."""
+    files = {seed: HERE / f"{device}/runs/{model}/seed{seed}/metrics.json" for seed in SEEDS}
     return {seed: json.loads(file.read_text())[name] for seed, file in files.items() if file.exists()}
 
 
@@ -88,6 +89,22 @@ def curves() -> Iterator[str]:
         yield f"| its figure in the notebook | {' | '.join(theirs)} |"
 
 
+def others() -> Iterator[str]:
+    """Yield the rows of a table of the models that the notebook doesn't have, by device."""
+    yield "| | on | seeds | test accuracy | standard deviation over seeds | on one view |"
+    yield "|---|---|---|---:|---:|---:|"
+    folders = [folder for device in DEVICES for folder in sorted(HERE.glob(f"{device}/runs/*"))]
+    for folder in folders:
+        device, model = folder.parts[-3], folder.name
+        runs = metric_of(model, "test_accuracy", device)
+        if runs and model not in published():
+            values = np.array(list(runs.values()))
+            spread = points(values.std(ddof=1)).lstrip("+") if len(values) > 1 else ""
+            view = np.mean(list(metric_of(model, "test_accuracy_no_tta", device).values()))
+            seeds = ", ".join(map(str, runs))
+            yield f"| {model} | {DEVICES[device]} | {seeds} | {percent(values.mean())} | {spread} | {percent(view)} |"
+
+
 def tables() -> list[str]:
     """Return all tables as Markdown."""
     return [
@@ -95,6 +112,7 @@ def tables() -> list[str]:
         "\n".join(comparison("test_loss", "loss", "{:.3f}".format)),
         "\n".join(differences()),
         "\n".join(curves()),
+        "\n".join(others()),
     ]
 
 
