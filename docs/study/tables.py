@@ -100,9 +100,9 @@ def others() -> Iterator[str]:
         if runs and model not in published():
             values = np.array(list(runs.values()))
             spread = points(values.std(ddof=1)).lstrip("+") if len(values) > 1 else ""
-            view = np.mean(list(metric_of(model, "test_accuracy_no_tta", device).values()))
+            view = np.array(list(metric_of(model, "test_accuracy_no_tta", device).values()))
             seeds = ", ".join(map(str, runs))
-            yield f"| {model} | {DEVICES[device]} | {seeds} | {percent(values.mean())} | {spread} | {percent(view)} |"
+            yield f"| {model} | {DEVICES[device]} | {seeds} | {percent(values.mean())} | {spread} | {percent(view.mean())} |"
 
 
 def tables() -> list[str]:
