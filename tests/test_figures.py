@@ -548,6 +548,15 @@ def test_images_before_and_after_whitening():
     assert (below.min(), below.max()) == (0, 1)
 
 
+def test_long_names_of_classes_are_cut_to_the_width_of_an_image():
+    images = np.zeros((2, 16, 16, 3), np.uint8)
+    names = ["small", " ".join("abcdefghijklmnopqrstuvwxyz")]
+    whitening = SimpleNamespace(images=images, whitened=images.astype(np.float32), labels=np.array([1, 0]))
+    figure = figures.draw("whitening", SimpleNamespace(class_names=names, whitening=whitening))
+    for axes, name in zip(figure.axes, user_texts.drawn(names, inches=0.8, size=9)[::-1], strict=False):
+        assert (axes.get_title(), axes.title.get_fontsize()) == (name, 9)
+
+
 def test_filters_of_wide_images_are_cut_about_their_center():
     filters = np.zeros((3, 16, 48, 3))
     filters[:, 8, 24] = 1

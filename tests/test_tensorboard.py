@@ -25,6 +25,7 @@ def row(epoch, val_loss=0.5):
 def test_each_step_is_there_once_after_a_kill_and_a_resumption(tensorflow, tmp_path):
     from ablation.training.tensorboard import Curves
 
+    tmp_path /= "tensorboard/m/seed1"
     killed = Curves(tmp_path, images=100)
     for epoch in (1, 2, 3):  # the third is not in the saved state
         killed.write(row(epoch), None)
@@ -40,14 +41,14 @@ def test_each_step_is_there_once_after_a_kill_and_a_resumption(tensorflow, tmp_p
     assert {value for tag, _, value in found if tag == "images_per_second"} == {50}
 
 
-def test_a_file_in_the_way_is_one_line_before_the_training(tensorflow, tmp_path):
+@pytest.mark.parametrize("file", ["m", "m/seed1"])
+def test_a_file_in_the_way_is_one_line_before_the_training(file, tensorflow, tmp_path):
     from ablation.training.tensorboard import Curves
 
-    (tmp_path / "tensorboard").write_text("")
-    with pytest.raises(
-        InputError, match="tensorboard/m/seed1: can't be a folder, since a file is in its way; move that"
-    ):
-        Curves(tmp_path / "tensorboard/m/seed1", 10)
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text("")
+    with pytest.raises(InputError, match="m/seed1: can't be a folder, since a file is in its way; move that"):
+        Curves(tmp_path / "m/seed1", 10)
 
 
 def test_another_training_of_the_name_begins_anew(tensorflow, tmp_path):
