@@ -160,6 +160,9 @@ def test_facts_are_json_and_the_config_in_the_report_completes_to_the_same_study
 LONG = "m" * 50
 WRONG = [
     ({"ablate": {"of": "modle2"}}, "models.f.ablate.of: no such model 'modle2'; did you mean 'model2'? allowed: "),
+    ({"grid": {"of": "modle2", "width": [1]}}, "models.f.grid.of: no such model 'modle2'; did you mean 'model2'?"),
+    ({"grid": {"width": [1]}}, "models.f.grid.of: missing"),
+    ({"grid": {"of": "f", "width": [1]}}, "models.f.grid.of: f is a family; give a model, allowed: "),
     ({"ablate": {}}, "models.f.ablate.of: missing"),
     ({"ablate": None}, "models.f.ablate.of: missing"),
     ({"ablate": {"of": "model2"}}, "models.f.ablate: model2 differs from defaults in nothing that could be put back"),
@@ -172,7 +175,10 @@ WRONG = [
         "models.f.ablate.settings: model3 has decay 0.0001, as defaults have: nothing to put back",
     ),
     ({"ablate": {"of": "model3", "settings": []}}, "models.f.ablate.settings: must have at least one entry (got [])"),
-    ({"ablate": {"of": "model3", "settings": "al"}}, "models.f.ablate.settings: 'al' is unknown; did you mean 'all'?"),
+    (
+        {"ablate": {"of": "model3", "settings": "al"}},
+        "models.f.ablate.settings: 'al' is unknown; did you mean 'all'? allowed: all, or a list, as [dropout, decay]",
+    ),
     (
         {"ablate": {"of": "model3"}, "flip": "random"},
         "models.f.flip: unknown key; allowed: title, description, ablate, grid",

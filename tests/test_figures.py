@@ -509,7 +509,7 @@ def test_the_most_confident_mistakes_come_first():
     ]
     assert [axes.images[0].get_array()[0, 0, 0] for axes in figure.axes if axes.images] == [2, 1]
     none = study_of_predictions([0, 1, 1], probabilities=probabilities, images=images, m=[[0, 1, 1]])
-    assert figures.draw("mistakes", none, "m").get_suptitle() == "m: no mistakes"
+    assert figures.draw("mistakes", none, "m").get_suptitle() == "m: no mistakes by the mean over seeds"
 
 
 def test_many_classes_are_cut_to_a_matrix_that_can_be_read():

@@ -133,6 +133,9 @@ def test_a_layout_with_parts(folder):
     one_line("2 groups are in both train and test: p2, p5", read, folder, groups=r"(p\d)_")
     save(folder / "test/frog/1.png", noise(9, 9))
     one_line("test has a class 'frog' that train has no picture of", read, folder)
+    (folder / "train/frog").mkdir()
+    (folder / "test/frog/1.png").rename(folder / "train/frog/1.png")
+    one_line("train has a class 'frog' that test has no picture of", read, folder)
     (folder / "val").mkdir()
     one_line("has 'val' beside train and test; move it away", read, folder)
 
@@ -226,7 +229,7 @@ BROKEN = {
     "text.jpg": (lambda path: path.write_text("hello"), "no picture"),
     "empty.png": (lambda path: path.touch(), "no picture"),
     "notes.txt": (lambda path: path.write_text("hello"), "no picture"),
-    "float.tiff": (lambda path: save(path, Image.fromarray(np.ones((9, 9), np.float32))), "32 bits per pixel"),
+    "float.tiff": (lambda path: save(path, Image.fromarray(np.ones((9, 9), np.float32))), "32 bits per channel"),
 }
 
 
@@ -263,6 +266,7 @@ def test_what_computers_leave_is_ignored(folder):
     [
         (lambda folder: (folder / "cat/more").mkdir(), "'cat/more' is a folder in a class; a class holds pictures"),
         (lambda folder: (folder / "cat/loop").symlink_to(folder), "'cat/loop' is a folder in a class"),
+        (lambda folder: (folder / "Test/cat").mkdir(parents=True), "'Test/cat' is .* must be named train and test"),
         (lambda folder: (folder / "frog").mkdir(), "'frog' has no pictures; put some in, or delete the folder"),
         (lambda folder: (folder / "cat/loop").symlink_to("loop"), "loop.*(neither a file|Too many levels)"),
         (lambda folder: (folder / "loop").symlink_to(folder / "loop"), "loop.*(neither a file|Too many levels)"),
@@ -339,7 +343,9 @@ def test_groups_of_a_csv_file(folder, tmp_path):
     by_csv, by_pattern = read(folder, groups=str(path)), read(folder, groups=r"(p\d)_")
     assert by_csv.test_files.tolist() == by_pattern.test_files.tolist()
     path.write_text("\n".join(["file,group", *rows[4:]]))
-    one_line(r"4 of 24 pictures have no group: cat/p0_00.png, .* and 1 more", read, folder, groups=str(path))
+    one_line(
+        r"groups.csv gives 4 of 24 pictures no group: cat/p0_00.png, .* and 1 more;", read, folder, groups=str(path)
+    )
     path.write_text("\n".join(["file,group", *rows, "cat/p0_00.png,other"]))
     one_line("line 26 gives a file a second group", read, folder, groups=str(path))
     path.write_text("name;group\n")
@@ -362,8 +368,8 @@ def test_rows_that_are_of_no_picture(folder, tmp_path):
 
 
 def test_names_without_a_group(folder):
-    one_line("24 of 24 pictures have no group: cat/p0_00.png", read, folder, groups=r"(q\d)")
-    one_line("without cutting a group|cannot hold out a sixth", read, folder, groups=r"(p)")
+    one_line(r"\(q\\d\) gives 24 of 24 pictures no group: cat/p0_00.png, .*every", read, folder, groups=r"(q\d)")
+    one_line(r"dataset.groups: \(p\) gives all 24 pictures one group, 'p'", read, folder, groups=r"(p)")
 
 
 @pytest.mark.parametrize("fractions", [[0.1], [0.2, 0.1], [0.1, 0, 0.25]])

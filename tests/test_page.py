@@ -176,6 +176,8 @@ def test_models_that_are_trained_once_count_once_and_are_named():
     html = render(of_run={"weights_digest": "the same"}, identical_trainings=[["a", "b", "c"]])
     assert "0:00:58 of epochs in total" in html
     assert "a, b, c are the same networks" in html
+    html = render(same_as={"b": "a"})
+    assert "Models that are another one by a second name are compared once: not b." in html
 
 
 def test_a_study_without_validation_images_does_not_speak_of_them():
@@ -186,17 +188,18 @@ def test_a_study_without_validation_images_does_not_speak_of_them():
 
 
 @pytest.mark.parametrize(
-    ("models", "seeds", "text"),
+    ("networks", "seeds", "text"),
     [
-        ("ab", 2, "2 networks were trained 2 times each from different random starts (seeds) to tell"),
-        ("ab", 1, "2 networks were trained once each to tell"),
-        ("a", 2, "One network was trained 2 times from different random starts (seeds) to tell"),
-        ("a", 1, "One network was trained once to tell"),
+        (2, 2, "2 networks were trained 2 times each from different random starts (seeds) to tell"),
+        (2, 1, "2 networks were trained once each to tell"),
+        (1, 2, "One network was trained 2 times from different random starts (seeds) to tell"),
+        (1, 1, "One network was trained once to tell"),
     ],
 )
-def test_the_introduction_says_what_was_done(models, seeds, text):
-    accuracies = {model: ACCURACIES[model] for model in models}
-    assert page.introduction(a_study(accuracies, range(1, seeds + 1))[2], 100).startswith(text)
+def test_the_introduction_says_what_was_done(networks, seeds, text):
+    """Of three models, which may be the same network by other names."""
+    table = a_study(ACCURACIES, range(1, seeds + 1))[2]
+    assert page.introduction(table, 100, networks * seeds).startswith(text)
 
 
 def test_published_figures_are_shown_where_there_are_any():
@@ -297,6 +300,12 @@ def test_a_summary_with_too_few_seeds(seeds):
     assert not any("Better" in sentence for sentence in found)
 
 
+def test_an_interval_that_is_too_wide_to_tell_makes_no_difference_possible():
+    _, few, *rest = sentences({"a": [0.2, 0.22], "b": [0.8, 0.86], "c": [0.4, 0.41]}, seeds=2)
+    assert "2 seeds are too few" in few
+    assert rest[0].endswith("excludes zero): c (+19.50 points).")
+
+
 def test_a_summary_of_one_seed():
     found = sentences(ACCURACIES, seeds=1)
     assert "no model is said to be better or worse" in found[1]
@@ -377,6 +386,10 @@ def test_a_report_on_validation_images_says_so_everywhere():
         assert "those that it is fitted on" not in render(report_on="validation", **fit)
     leaked = ("test accuracy, %", "test loss", "Test accuracy", "these test images", "2e")
     assert [words for words in leaked if words in html] == []
+    assert "opens the test set, once, at the end" in html
+    opened = render(report_on="validation", looks={"validation": {"x": "a"}, "test": dict.fromkeys("123", "a")})
+    assert "was read for it, though 3 models were compared on them in this folder before" in opened
+    assert "opens the test set" not in opened
     assert "7 on validation images,\n3 on test images" in render(
         looks={"validation": dict.fromkeys("1234567", "a"), "test": dict.fromkeys("123", "a")}
     )
@@ -384,6 +397,14 @@ def test_a_report_on_validation_images_says_so_everywhere():
 
 def test_a_revision_that_does_not_reproduce_is_said():
     assert "The revision of the code is unknown" in render()
+
+
+@pytest.mark.parametrize(
+    ("facts", "own"),
+    [({}, False), ({"dataset": "folder"}, True), ({"config": "models: {m: {architecture: my/net.py}}\n"}, True)],
+)
+def test_files_of_the_user_that_it_takes_to_reproduce_are_named(facts, own):
+    assert ("beside it the files of yours that it names" in render(**facts)) is own
 
 
 def test_one_model_alone_is_compared_with_nothing():

@@ -283,7 +283,7 @@ def test_kinds_of_pictures(tmp_path):
         ("bomb.png", lambda path: Image.new("1", (10000, 10000)).save(path), "has more than 89 million pixels"),
         ("worse.png", lambda path: Image.new("1", (20000, 20000)).save(path), "has more than 89 million pixels"),
         ("two.tif", lambda path: Image.new("L", (9, 9)).save(path, save_all=True, append_images=[Image.new("L", (9, 9))]), "has 2 frames"),
-        ("float.tif", lambda path: Image.new("F", (9, 9)).save(path), "32 bits per pixel"),
+        ("float.tif", lambda path: Image.new("F", (9, 9)).save(path), "32 bits per channel"),
         ("a.eps", lambda path: Image.new("L", (9, 9)).save(path), "is no picture that can be read"),  # it starts a program
         ("gone.png", lambda path: path.unlink(), "no such file"),
         ("folder.png", lambda path: (path.unlink(), path.mkdir()), "can't be read"),

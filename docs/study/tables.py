@@ -100,9 +100,9 @@ def others() -> Iterator[str]:
         if runs and model not in published():
             values = np.array(list(runs.values()))
             spread = points(values.std(ddof=1)).lstrip("+") if len(values) > 1 else ""
-            view = np.array(list(metric_of(model, "test_accuracy_no_tta", device).values()))
+            view = percent(np.array(list(metric_of(model, "test_accuracy_no_tta", device).values())).mean())
             seeds = ", ".join(map(str, runs))
-            yield f"| {model} | {DEVICES[device]} | {seeds} | {percent(values.mean())} | {spread} | {percent(view.mean())} |"
+            yield f"| {model} | {DEVICES[device]} | {seeds} | {percent(values.mean())} | {spread} | {view} |"
 
 
 def tables() -> list[str]:

@@ -42,7 +42,10 @@ def _of_classes(folder: Path, classes: list[str], prefix: str) -> list[str]:
     for name in classes:
         folders, names = _entries(folder / prefix / name)
         if folders:
-            raise InputError(f"{folder}: '{prefix}{name}/{folders[0]}' is a folder in a class; a class holds pictures")
+            raise InputError(
+                f"{folder}: '{prefix}{name}/{folders[0]}' is a folder in a class; a class holds pictures"
+                " (two folders with classes must be named train and test)"
+            )
         if not names and prefix != "test/":
             raise InputError(f"{folder}: '{prefix}{name}' has no pictures; put some in, or delete the folder")
         found += [f"{prefix}{name}/{file}" for file in names]

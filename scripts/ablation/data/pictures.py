@@ -52,14 +52,14 @@ def read_picture(path: str | Path, size: tuple[int, int], channels: int) -> np.n
     except Image.UnidentifiedImageError:
         raise InputError(f"{path}: is no picture that can be read (expected {', '.join(FORMATS)})") from None
     except _Deep:
-        raise InputError(f"{path}: has 32 bits per pixel; save it with 8 or 16") from None
+        raise InputError(f"{path}: has 32 bits per channel; save it with 8 or 16") from None
     except Exception as error:  # depends on where the file is broken
         raise InputError(f"{path}: is a broken or truncated picture ({' '.join(str(error).split())})") from None
     return np.asarray(fitted, dtype=np.uint8).reshape(height, width, channels)
 
 
 class _Deep(Exception):
-    """A picture has 32 bits per pixel, of which there is no telling which are dark and which are light."""
+    """A picture has 32 bits per channel, of which there is no telling which are dark and which are light."""
 
 
 def _opaque(picture: Image.Image) -> Image.Image:

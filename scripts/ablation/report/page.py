@@ -60,7 +60,7 @@ def render(template: str, study: Study, figures: dict[str, str], key: str) -> st
         loads=_load_sentence(metrics),
         study=study.facts,
         seeds=sorted(study.seeds),
-        introduction=introduction(table, images[study.report_on][0]),
+        introduction=introduction(table, images[study.report_on][0], per_run["weights_digest"].nunique()),
         summary=summary(table, comparisons, study.baseline, images[study.report_on][0], pairs),
         next_steps=next_steps(table, comparisons, bool(study.facts["limits"])),
         table_files=TABLE_FILES,
@@ -101,12 +101,13 @@ def labeled(svg: str, alt: str) -> str:
     return svg.replace("<svg ", f'<svg aria-label="{html.escape(alt)}" style="--width:{width}px" ', 1)
 
 
-def introduction(table: pd.DataFrame, images: int) -> str:
+def introduction(table: pd.DataFrame, images: int, trainings: int) -> str:
     """Return what was done, for a reader who knows nothing of it.
 
-    table: DataFrame of table.COLUMNS; images: how many it reports on.
+    table: DataFrame of table.COLUMNS; images: how many it reports on; trainings: how many there were, of all seeds.
     """
-    n, seeds, chance = len(table), int(table["seeds"].iloc[0]), percent(table["chance_level"].iloc[0])
+    seeds, chance = int(table["seeds"].iloc[0]), percent(table["chance_level"].iloc[0])
+    n = trainings // seeds
     networks = f"{n} networks were" if n > 1 else "One network was"
     times = f"{f'{seeds} times' if seeds > 1 else 'once'}{' each' * (n > 1)}"
     times += " from different random starts (seeds)" * (seeds > 1)
@@ -224,7 +225,8 @@ def _too_few_seeds_sentences(against: pd.DataFrame, reference: str) -> list[str]
         f" a permutation test over them can give is {against['min_attainable_p'].iloc[0]:.2g}."
         f" {_seeds_needed_sentence(against)}"
     ]
-    apart = against[(against["low"] > 0) | (against["high"] < 0)]
+    told = against["high"] - against["low"] < TOO_WIDE
+    apart = against[told & ((against["low"] > 0) | (against["high"] < 0))]
     if len(apart):
         sentences.append(
             f"Possibly different (their interval, which is not corrected, excludes zero): {_with_points(apart)}."

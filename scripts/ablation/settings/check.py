@@ -62,7 +62,7 @@ def validate_and_fill(config: dict, schema: dict) -> dict:
     for_all, network_rules = _section(config, "defaults"), _network_reader(schema)
     rules = _with_own_settings(config, schema, network_rules)
     config = _normalized(config, rules, rules["$defs"])
-    errors = sorted(Validator(rules).iter_errors(config), key=lambda error: list(map(str, error.path)))
+    errors = sorted(Validator(rules).iter_errors(config), key=_rank)
     if errors:
         raise InputError(_explain(errors[0]))
     _check_characters("", config)
@@ -79,6 +79,11 @@ def validate_and_fill(config: dict, schema: dict) -> dict:
     except InputError as error:
         raise InputError(families.of_family(str(error), config["families"])) from None
     return config
+
+
+def _rank(error: ValidationError) -> tuple[bool, list[str]]:
+    """Return the order in which errors are told: an unknown key last, since another one may be why it is not known."""
+    return error.validator == "additionalProperties", list(map(str, error.path))
 
 
 def _check_characters(where: str, value: Any) -> None:
@@ -219,8 +224,11 @@ def _with_own_settings(config: dict, schema: dict, network_rules: Callable[[str,
     for name, own in networks.items():
         given = _section(config, "models", name)
         if families.kinds(given):
-            of = _section(given, families.kinds(given)[0]).get("of")
-            models[name] = families.rule(given, networks.get(of, {}) if isinstance(of, str) else {}, schema)
+            kind = families.kinds(given)[0]
+            of = _section(given, kind).get("of")
+            if isinstance(of, str):
+                families.check_of(f"models.{name}.{kind}.of", of, _section(config, "models"))
+            models[name] = families.rule(given, networks[of] if isinstance(of, str) else {}, schema)
         else:
             models[name] = _extended(schema["$defs"]["model"], given, own)
         models[name] |= {"x-chosen": True}

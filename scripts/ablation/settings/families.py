@@ -57,6 +57,15 @@ def _list_of(setting: str, values: Any, rule: dict) -> dict:
     return {"type": "array", "minItems": 1, "uniqueItems": True, "prefixItems": rules}
 
 
+def check_of(where: str, of: str, entries: dict[str, Any]) -> None:
+    """Raise InputError where `of` is no model of a config's entries of `models`, or a family."""
+    plain = sorted(name for name, entry in entries.items() if not (isinstance(entry, dict) and kinds(entry)))
+    if of in entries and of not in plain:
+        raise InputError(f"{where}: {of} is a family; give a model, {suggestion(of, plain)}")
+    if of not in plain:
+        raise InputError(f"{where}: no such model {of!r}; {suggestion(of, plain)}")
+
+
 def expand(
     config: dict, schema: dict, for_all: set[str], network_rules: Callable[[str], Rules]
 ) -> tuple[dict[str, dict], dict[str, dict]]:
@@ -71,7 +80,7 @@ def expand(
                       does not apply
         left_out      lines of text on settings that can't be put back by themselves
 
-    Raises InputError where a family names no model or nothing to vary, has more than MOST_ROWS rows, or a row whose
+    Raises InputError where a family has nothing to vary, more than MOST_ROWS rows, or a row whose
     name is too long or taken.
     """
     plain = {name for name, entry in config["models"].items() if not kinds(entry)}
@@ -88,8 +97,6 @@ def expand(
             raise InputError(f"models.{name}: has both ablate and grid; make two entries of it")
         (kind,) = kinds(entry)
         of, where = entry[kind]["of"], f"models.{name}.{kind}"
-        if of not in plain:
-            raise InputError(f"{where}.of: no such model {of!r}; {suggestion(of, sorted(plain))}")
         family = {"entry": entry, "kind": kind, "of": of, "rows": {}, "left_out": []}
         rows = (_ablation if kind == "ablate" else _grid)(where, family, settings)
         for row, (about, model) in rows.items():

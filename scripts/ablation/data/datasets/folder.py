@@ -24,7 +24,7 @@ def read(source: str | Path, seed: int, size: int, groups: str | None = None) ->
     and tested on.
 
     Raises InputError for files that are no pictures or broken ones, all in one line; for a class that is only in
-    `test`; and as `list_pictures`, `read_groups` and `datasets.held_out` do.
+    `train` or only in `test`; and as `list_pictures`, `read_groups` and `datasets.held_out` do.
     """
     folder = Path(source)
     names = list_pictures(folder)
@@ -51,9 +51,11 @@ def read(source: str | Path, seed: int, size: int, groups: str | None = None) ->
     if is_split:
         in_test = np.array([part[0] == "test" for part in parts])
         train, test = np.flatnonzero(~in_test), np.flatnonzero(in_test)
-        only = sorted(set(labels[test]) - set(labels[train]))
-        if only:
-            raise InputError(f"{folder}: test has a class '{class_names[only[0]]}' that train has no picture of")
+        classes = {"train": set(labels[train]), "test": set(labels[test])}
+        for part, other in (("test", "train"), ("train", "test")):
+            if only := sorted(classes[part] - classes[other]):
+                name = class_names[only[0]]
+                raise InputError(f"{folder}: {part} has a class '{name}' that {other} has no picture of")
         if numbers is not None and (both := sorted(set(numbers[train]) & set(numbers[test]))):
             raise InputError(f"{folder}: {len(both)} groups are in both train and test: {_first(both)}")
     else:
@@ -76,7 +78,7 @@ def read_groups(groups: str, names: list[str]) -> np.ndarray:
     groups: the path of a CSV file with the columns `file` and `group`, if it ends in .csv; otherwise a regular
     expression, searched in the name of the file without its folders, whose first group is the group.
 
-    Raises InputError for files that have no group, or two.
+    Raises InputError for files that have no group, or two, and where all are in one.
     """
     found: dict[str, str | None] = {}
     if groups.endswith(".csv"):
@@ -103,8 +105,14 @@ def read_groups(groups: str, names: list[str]) -> np.ndarray:
             f" '{_printable(names[0])}'"
         )
     if without:
-        raise InputError(f"dataset.groups: {len(without)} of {len(names)} pictures have no group: {_first(without)}")
-    return np.array([found[name] for name in names], dtype=str)
+        raise InputError(
+            f"dataset.groups: {groups} gives {len(without)} of {len(names)} pictures no group: {_first(without)};"
+            " every picture needs one"
+        )
+    numbers = np.array([found[name] for name in names], dtype=str)
+    if len(set(numbers)) == 1:
+        raise InputError(f"dataset.groups: {groups} gives all {len(names)} pictures one group, '{numbers[0]}'")
+    return numbers
 
 
 def _first(names: list) -> str:

@@ -11,8 +11,8 @@ CATEGORY = "Mistakes"
 ORDER = 4
 ALT = "The test images that {model} gets wrong most confidently"
 CAPTION = (
-    "The most confident errors on test images, by the mean over seeds; some of the labels are debatable. mistakes.csv"
-    " lists all errors."
+    "The test images that the mean of the seeds' probabilities gets wrong, the most confident ones; some of the labels"
+    " are debatable. mistakes.csv lists them all. A single seed may get others wrong."
 )
 MISTAKES = 12
 COLUMNS = 6
@@ -37,5 +37,6 @@ def draw(study: Study, model: str) -> Figure:
             *([file] if mistake["file"] else []),
         ]
         axes.set_title("\n".join(lines), fontsize=9)
-    figure.suptitle(model_names(study)[model] + ("" if len(surest) else ": no mistakes"), fontsize=11)
+    title = "" if len(surest) else ": no mistakes by the mean over seeds"
+    figure.suptitle(model_names(study)[model] + title, fontsize=11)
     return figure
