@@ -16,6 +16,9 @@ LEFT_OUT = {"self", "kwargs", "name", "learning_rate", "initial_learning_rate"}
 NOT_ALONE = {"Optimizer", "LossScaleOptimizer", "MultiOptimizer", "OptimizerMap", "LearningRateSchedule"}
 INTEGERS = {"ema_overwrite_frequency", "gradient_accumulation_steps", "ns_steps"}
 INTEGERS |= {"decay_steps", "first_decay_steps", "warmup_steps"}
+# Of which none, or a negative one, is silently no such thing.
+BOUNDS = {name: {"exclusiveMinimum": 0} for name in ("clipnorm", "clipvalue", "global_clipnorm", "t_mul", "m_mul")}
+BOUNDS |= {"gradient_accumulation_steps": {"minimum": 2}}
 LISTS = {"boundaries": "integer", "values": "number", "exclude_layers": "string"}
 
 
@@ -32,6 +35,7 @@ def rule_of(parameter):
         rule = {"type": "boolean"}
     else:
         rule = {"type": "integer" if parameter.name in INTEGERS else "number"}
+    rule |= BOUNDS.get(parameter.name, {})
     return rule if parameter.default is inspect.Parameter.empty else rule | {"default": parameter.default}
 
 

@@ -441,6 +441,23 @@ def test_a_schedule_lasts_as_long_as_the_training(tensorflow, schema):
             {"optimizer": {"name": "adam", "gradient_accumulation_steps": 2}, "lookahead": 5},
             "models.a.lookahead: does not go with an optimizer's gradient_accumulation_steps",
         ),
+        (
+            {"optimizer": {"name": "adam", "gradient_accumulation_steps": 1}},
+            "a.optimizer.gradient_accumulation_steps: must be at least 2 (got 1)",
+        ),
+        ({"optimizer": {"name": "adam", "clipnorm": 0}}, "a.optimizer.clipnorm: must be more than 0 (got 0)"),
+        (
+            {"optimizer": {"name": "adam", "ema_momentum": 0.5}, "learning_rate": 1},
+            "a.optimizer.ema_momentum: applies only with use_ema: true",
+        ),
+        (
+            {"schedule": {"name": "cosine_decay", "warmup_steps": 5}},
+            "a.schedule.warmup_target: missing; warmup_steps needs it, the rate to rise to",
+        ),
+        (
+            {"schedule": {"name": "piecewise_constant_decay", "boundaries": [2, 1], "values": [1, 2, 3]}},
+            "a.schedule.boundaries: must be in ascending order (got [2, 1])",
+        ),
     ],
     ids=str,
 )

@@ -24,7 +24,24 @@ def test_what_is_closed_to_us_is_one_line(tmp_path, monkeypatch, kind, denied):
         own_files.own_path("x", str(tmp_path / kind), kind)
 
 
-@pytest.mark.parametrize(("text", "line"), [("a = 1\nb = (", 2), ("a\0", 1)])
+def test_a_name_that_programs_take_for_an_option_is_refused(tmp_path):
+    (tmp_path / "-net.py").touch()
+    with pytest.raises(InputError, match="x: '.*/-net.py' begins with -, which programs take for an option; rename it"):
+        own_files.own_path("x", str(tmp_path / "-net.py"), "file")
+
+
+def test_an_error_elsewhere_has_no_line_of_the_file(tmp_path):
+    assert (
+        own_files.describe_error(tmp_path / "a.py", TypeError("not\nhere")) == f"{tmp_path}/a.py: TypeError: not here"
+    )
+
+
+DEEP = "+".join(["1"] * 9000)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [("a = 1\nb = (", 2), ("a\0", 1), (DEEP, 1)], ids=["open", "NUL", "too deep"]
+)
 def test_what_is_no_python_is_one_line(tmp_path, text, line):
     path = tmp_path / "a.py"
     path.write_text(text)

@@ -122,7 +122,20 @@ BAD_FILES = [
     ("def build(shape, classes, *, n: dict = {}): ...", "argument 'n' of 'build' must be annotated with int, float,"),
     ("def build(shape, classes, *, n: int): ...", "argument 'n' of 'build' has no default"),
     ("def build(shape, classes, *, n: int = f()): ...", "its default must be a literal, as 3, 'same' or (16, 32)"),
-    ("def build(shape, classes, *, n: int = 'x'): ...", "default of n: expected an integer, got 'x' (build in own.py)"),
+    (
+        "def build(shape, classes, *, n: int = 'x'): ...",
+        "own.py, line 1: argument 'n' of 'build': its default: expected an integer, got 'x' (build in own.py)",
+    ),
+    ("def build(shape, classes, *, n: Literal[None, 'a'] = None): ...", "argument 'n' of 'build' must be annotated"),
+    ("def build(shape, classes, *, n: tuple[()] = ()): ...", "argument 'n' of 'build' must be annotated"),
+    ("def build(shape, classes, *, n: int = {[]: 1}): ...", "its default must be a literal"),
+    ("def build(shape, classes, *, grid: int = 3): ...", "argument 'grid' of 'build' has the name of another"),
+    ("def build(shape, classes, *, images: int = 3): ...", "argument 'images' of 'build' is the training images;"),
+    ("@cached\ndef build(shape, classes, *, n: int = 3): ...", "line 2: 'build' has a decorator, which hides"),
+    (
+        "keras.utils.set_random_seed(7)\ndef build(shape, classes): ...",
+        "line 1: 'set_random_seed' decides for the whole study",
+    ),
     (
         "def build(shape, classes, *, epochs: int = 3): ...",
         "argument 'epochs' of 'build' has the name of another",
@@ -140,6 +153,25 @@ def test_a_file_that_is_no_network_is_one_line(schema, own, text, message):
         completed(schema, {"a": {"architecture": own(text)}})
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_grid_of_networks_gives_each_only_values_of_its_settings(schema, own, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    own()
+    own(NETWORK.replace("width: int = 4", "width: Literal['a', 'b'] = 'a'"), "b.py")
+    models = {"m": {"architecture": "own.py", "width": 9}, "g": {"grid": {"of": "m", "architecture": ["b.py"]}}}
+    with pytest.raises(
+        InputError, match=r"^models\.g\.grid: its row m-architecture-b.py\.width: 9 is unknown; allowed: a"
+    ):
+        completed(schema, models)
+
+
+@pytest.mark.parametrize("value", [16, "16", 16.0])
+def test_a_choice_of_numbers_may_be_text(schema, own, value):
+    path = own(NETWORK.replace("width: int = 4", "width: Literal[8, 16, True] = 8"))
+    width = completed(schema, {"a": {"architecture": path, "width": value}})["models"]["a"]["width"]
+    assert (width, type(width)) == (16, int)
+    assert completed(schema, {"a": {"architecture": path, "width": "true"}})["models"]["a"]["width"] is True
 
 
 def test_a_network_that_is_not_there_is_one_line(schema):
@@ -311,6 +343,38 @@ def test_a_training_that_was_stopped_ends_at_the_same_bits(tensorflow, schema, o
             np.testing.assert_array_equal(ours, expected)
 
 
+COUNTING = """
+import keras
+from keras import layers, ops
+
+
+class Gate(layers.Layer):
+    def build(self, shape):
+        self.scale = self.add_weight(shape=(), initializer="zeros")
+        self.steps = self.add_weight(shape=(), initializer="zeros", trainable=False)
+
+    def call(self, x, training=False):
+        if training:
+            self.steps.assign_add(1.0)
+        return x * (1 + self.scale + 0.001 * ops.sin(self.steps))
+
+
+def build(shape, classes):
+    inputs = keras.Input(shape)
+    x = layers.Conv2D(6, 3, use_bias=False)(inputs)
+    x = Gate()(layers.ReLU()(layers.BatchNormalization()(x)))
+    x = layers.GlobalAveragePooling2D()(layers.Dropout(0.2)(x))
+    return keras.Model(inputs, layers.Dense(classes, activation="softmax", dtype="float32")(x))
+"""
+
+
+def test_sums_in_a_layer_are_the_same_bits_in_every_process(tensorflow, schema, own):
+    """TensorFlow's arithmetic optimizer orders them by what is left of earlier graphs, as another process would."""
+    entry = {"architecture": own(COUNTING), "optimizer": {"name": "adamw"}, "learning_rate": 0.005}
+    first, *others = (columns(train(schema, entry)[1]) for _ in range(6))
+    assert others == [first] * 5
+
+
 def test_layers_own_losses_are_minimized_and_told_apart(tensorflow, schema, own):
     entry = {"architecture": own(REGULARIZED), "epochs": 1, "batch_size": 1000, "rates": []}
     sgd = entry | {"optimizer": {"name": "sgd"}, "decay": 0, "learning_rate": 0.1, "validation_split": 0}
@@ -359,6 +423,17 @@ REFUSED = {
     ),
     "the end": ("    return model", "    raise SystemExit(0)", "own.py, line 20: SystemExit: 0"),
     "an error": ("    return model", "    return modell", "own.py, line 20: NameError: name 'modell' is not defined"),
+    "a dict": (
+        "    return model",
+        '    return keras.Model(model.inputs, {"a": model.outputs[0]})',
+        "a dict; one tensor is",
+    ),
+    "a step of its own": (
+        "    return model",
+        "    class Mine(keras.Model):\n        def train_step(self, data): ...\n\n"
+        "    return Mine(model.inputs, model.outputs[0])",
+        "has a 'train_step' of its own, which this workflow would not call",
+    ),
     "lambda": (
         "    model.add(layers.Flatten())",
         "    model.add(layers.Lambda(lambda x: 2 * x))\n    model.add(layers.Flatten())",
@@ -379,15 +454,22 @@ def test_a_model_that_gives_no_probabilities_is_one_line(tensorflow, schema, own
 
 
 @pytest.mark.parametrize(
-    ("line", "accepted"), [("", True), ("    keras.utils.set_random_seed(time.time_ns() % 2**31)\n", False)]
+    ("line", "accepted"),
+    [
+        ("model = keras.Sequential([keras.Input(input_shape)])", True),
+        ("keras.utils.set_random_seed(time.time_ns() % 2**31)", False),
+        ("rates = [np.random.default_rng().uniform(0.1, 0.6)]", False),
+        ("model.add(layers.Dropout(0.5, seed=time.time_ns() % 2**31))", False),
+    ],
 )
-def test_initial_weights_follow_from_the_seed(tensorflow, schema, own, line, accepted):
+def test_a_network_follows_from_the_seed(tensorflow, schema, own, line, accepted):
     import keras
 
     from ablation.training import networks
 
-    text = "import time\n" + NETWORK.replace("    model = keras.Seq", f"{line}    model = keras.Seq")
-    spec = specs.model_spec(completed(schema, {"a": {"architecture": own(text)}}), "a")
+    first = "    model = keras.Sequential([keras.Input(input_shape)])\n"
+    spec = specs.model_spec(completed(schema, {"a": {"architecture": own()}}), "a")
+    own("import time\nimport numpy as np\n" + NETWORK.replace(first, f"{first}    {line}\n"))  # not read again
     keras.utils.set_random_seed(3)
     model = networks.build_network(spec, DATA[0], 3)
     drawn = np.random.random(), keras.random.uniform([2]).numpy()
@@ -395,7 +477,7 @@ def test_initial_weights_follow_from_the_seed(tensorflow, schema, own, line, acc
         networks.check_seed(model, spec, DATA[0], 3, 3)
         np.testing.assert_array_equal(np.r_[np.random.random(), keras.random.uniform([2]).numpy()], np.r_[drawn])
     else:
-        with pytest.raises(InputError, match="initial weights of 'build' differ though the seed is the same"):
+        with pytest.raises(InputError, match="what 'build' returns differs though the seed is the same; draw"):
             networks.check_seed(model, spec, DATA[0], 3, 3)
 
 
@@ -417,12 +499,31 @@ def test_state_that_no_checkpoint_has_is_refused(tensorflow, schema, own, what):
         train(schema, {"architecture": own(text)})
 
 
-def test_what_a_layer_raises_in_training_is_one_line(tensorflow, schema, own):
-    text = CUSTOM.replace(
-        "        self.mean.assign(", "        raise RuntimeError('no such thing')\n        self.mean.assign("
-    )
-    with pytest.raises(InputError, match=r"architecture: .*own.py, line \d+: RuntimeError: .*no such thing"):
+RAISING = {
+    "while its steps are made": (
+        "        self.mean.assign(",
+        "        raise RuntimeError('no such thing')",
+        "RuntimeError: Exception encountered when calling Noise.call(). no such thing",
+    ),
+    "in a step": ("        self.mean.assign(", "        tf.debugging.assert_less(x, -9.0)", "assertion failed: "),
+    "between epochs": (
+        "        before, self.scale",
+        "        raise RuntimeError('no such thing')",
+        "RuntimeError: no such thing",
+    ),
+}
+
+
+@pytest.mark.parametrize("when", RAISING)
+def test_what_a_layer_raises_is_one_line(tensorflow, schema, own, when):
+    before, line, message = RAISING[when]
+    text = "import tensorflow as tf\n" + CUSTOM.replace(before, f"{line}\n{before}")
+    number = text[: text.index(line)].count("\n") + 1
+    with pytest.raises(InputError) as caught:
         train(schema, {"architecture": own(text)})
+    assert f"own.py, line {number}: {message}" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "Arguments received" not in str(caught.value)
 
 
 def test_a_saved_model_loads_with_its_file_wherever_that_is(tensorflow, schema, own, tmp_path):

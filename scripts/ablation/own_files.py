@@ -10,6 +10,7 @@ from types import ModuleType
 
 from ablation.errors import InputError
 
+ESCAPES = r"\x1b\[\d*m"  # with which Keras makes text bold
 RAISED = (Exception, SystemExit)  # what a user's code can raise, but for Ctrl-C
 
 
@@ -18,8 +19,8 @@ def own_path(setting: str, given: str, kind: str) -> Path:
 
     setting: which one gives it, for messages; kind: "file" or "folder".
 
-    Raises InputError for a path that is not there, is of the other kind, can't be read, or can't be one that Snakemake
-    takes: `{x}` is a wildcard in its paths, `<x>` a variable.
+    Raises InputError for a path that is not there, is of the other kind, can't be read, or can't be one that programs
+    and Snakemake take: `{x}` is a wildcard in its paths, `<x>` a variable.
     """
     try:
         path = Path(given).expanduser().absolute()
@@ -32,6 +33,8 @@ def own_path(setting: str, given: str, kind: str) -> Path:
     if not (is_file if kind == "file" else is_folder):
         what = f"a {'file' if is_file else 'folder'}, and not a {kind}"
         raise InputError(f"{setting}: '{given}' is {what if is_file or is_folder else 'neither a file nor a folder'}")
+    if path.name.startswith("-"):
+        raise InputError(f"{setting}: '{given}' begins with -, which programs take for an option; rename it")
     if re.search("[{}<>]", str(path)):
         raise InputError(f"{setting}: '{path}' has one of {{}}<> in it, which mean something to Snakemake; rename it")
     if not os.access(path, os.R_OK | (os.X_OK if kind == "folder" else 0)):
@@ -51,7 +54,7 @@ def parse_module(setting: str, path: Path) -> ast.Module:
     """
     try:
         return ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, RecursionError) as error:
         raise InputError(
             f"{setting}: {path}, line {getattr(error, 'lineno', None) or 1}: {getattr(error, 'msg', error)}"
         ) from None
@@ -83,11 +86,20 @@ def load_module(setting: str, path: Path, function: str) -> ModuleType:
 
 
 def describe_error(path: Path, error: BaseException) -> str:
-    """Return file, line and message of what a user's own code raised, in one line."""
-    line, trace = getattr(error, "lineno", None), error.__traceback__
+    """Return file, line and message of what a user's own code raised, in one line; no line where it is not in the file.
+
+    An error while TensorFlow traces a function has the places in its message, and the arguments of the layer behind it.
+    """
+    lines, trace = [getattr(error, "lineno", None)], error.__traceback__
     while trace:
         if Path(trace.tb_frame.f_code.co_filename) == path:
-            line = trace.tb_lineno
+            lines.append(trace.tb_lineno)
         trace = trace.tb_next
-    message = " ".join(str(getattr(error, "msg", error)).split())
-    return f"{path}, line {line or 1}: {type(error).__name__}: {message}"
+    message = f"{type(error).__name__}: {getattr(error, 'msg', error)}"
+    places = re.findall(r'File "(.*)", line (\d+), in .*\n', message)
+    if places:
+        lines += [int(line) for file, line in places if Path(file) == path]
+        message = re.split(r'File ".*", line \d+, in .*\n', message)[-1]
+        message = message.partition("Arguments received by")[0].partition("\n\n")[2] or message
+    place = f"{path}, line {lines[-1]}" if lines[-1] else str(path)
+    return f"{place}: {' '.join(re.sub(ESCAPES, '', message).split())}"

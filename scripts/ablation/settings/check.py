@@ -155,8 +155,11 @@ def _complete_models(
         _check_recipe(f"models.{name}", model, own)
         if "learning_rate" not in {*own, *for_all}:
             _check_learning_rate(f"models.{name}", model, settings["optimizer"])
-        for key in networks[name].keys() - own.keys():
-            model[key] = _inherited(key, for_all, networks[name][key])
+        for key, rule in networks[name].items():
+            if key not in own:
+                model[key] = _inherited(key, for_all, rule)
+            elif "x-of" in rule:  # a grid may have given it the value of another network's setting
+                model[key] = _of_network(f"models.{name}.{key}", own[key], rule)
         if model["validation_split"] == 0:
             model["validation_images"] = None
         if config["dataset"]["groups"] and model["validation_images"] == "by_seed":
@@ -264,7 +267,15 @@ def _check_recipe(where: str, model: dict, own: dict) -> None:
                 f"{where}.learning_rate: does not apply to schedule piecewise_constant_decay, which has its own values"
             )
         model["learning_rate"] = None
-    optimizer = model["optimizer"]
+        if (boundaries := model["schedule"]["boundaries"]) != sorted(boundaries):
+            raise InputError(f"{where}.schedule.boundaries: must be in ascending order (got {boundaries})")
+    schedule, optimizer = model["schedule"], model["optimizer"]
+    if isinstance(schedule, dict) and schedule.get("warmup_steps") and schedule.get("warmup_target") is None:
+        raise InputError(f"{where}.schedule.warmup_target: missing; warmup_steps needs it, the rate to rise to")
+    if isinstance(optimizer, dict) and not optimizer.get("use_ema"):
+        for key in ("ema_momentum", "ema_overwrite_frequency"):
+            if key in optimizer:
+                raise InputError(f"{where}.optimizer.{key}: applies only with use_ema: true")
     for pattern in (optimizer.get("exclude_layers") or []) if isinstance(optimizer, dict) else []:
         try:
             re.compile(pattern)
@@ -290,9 +301,14 @@ def _inherited(key: str, for_all: dict, rule: dict) -> Any:
 
     Raises InputError where that is none of its values.
     """
-    is_given = for_all.get(key) is not None
-    where = f"defaults.{key}" if is_given else f"default of {key}"
-    value = _normalized(for_all[key] if is_given else rule["default"], rule, {})
+    if for_all.get(key) is not None:
+        return _of_network(f"defaults.{key}", for_all[key], rule)
+    return _of_network(f"{rule['x-place']}: its default" if "x-place" in rule else key, rule["default"], rule)
+
+
+def _of_network(where: str, value: Any, rule: dict) -> Any:
+    """Return the value of a setting of a network, read; raise InputError where it is none of those of its rule."""
+    value = _normalized(value, rule, {})
     for error in Validator({"properties": {where: rule}}).iter_errors({where: value}):
         raise InputError(_explain(error))
     return value
@@ -349,11 +365,14 @@ def _normalized(value: Any, rule: dict, definitions: dict, fill: bool = True) ->
     if isinstance(value, list):
         rules = rule.get("prefixItems", [rule.get("items", {})] * len(value))
         return [_normalized(entry, rule, definitions) for entry, rule in zip(value, rules, strict=True)]
-    return _read(value, types)
+    return _read(value, types, rule.get("enum", []))
 
 
-def _read(value: Any, types: list[str]) -> Any:
+def _read(value: Any, types: list[str], choices: list) -> Any:
     """Return a number or null that is spelled as text, and a number of the other kind, as what it must be."""
+    for choice in choices:
+        if not isinstance(choice, str) and (value == _shown(choice) or (type(value) is float and value == choice)):
+            return choice
     if isinstance(value, str):
         if value == "null" and "null" in types:
             return None

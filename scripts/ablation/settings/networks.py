@@ -8,6 +8,8 @@ from ablation.own_files import is_own, own_path, parse_module
 
 FOLDER = Path(__file__).parents[1] / "training/networks"
 TYPES = {"int": "integer", "float": "number", "bool": "boolean", "str": "string"}
+OF_ENTRIES = ("title", "description", "ablate", "grid")  # keys of an entry of `models` that are no settings
+OF_THE_STUDY = {"set_random_seed", "set_seed", "set_dtype_policy", "set_global_policy", "set_floatx"}
 FORMS = "int, float, bool, str, Literal['a', 'b'], list[int], tuple[float, float] or tuple[int, ...]"
 
 
@@ -27,7 +29,7 @@ def network_settings(setting: str, architecture: str, schema: dict) -> dict[str,
         networks = rule.get("x-only-with", {}).get("architecture", [])
         if architecture in networks:
             rules[argument.arg] = rule
-        elif (rule and not networks) or argument.arg == "description":
+        elif (rule and not networks) or argument.arg in OF_ENTRIES:
             raise InputError(
                 f"{_place(setting, path, argument)}: argument '{argument.arg}' of 'build' has the name of"
                 " another setting; give it another one"
@@ -39,10 +41,20 @@ def network_settings(setting: str, architecture: str, schema: dict) -> dict[str,
 
 def _arguments(setting: str, path: Path) -> list[tuple[ast.arg, ast.expr]]:
     """Return the arguments of `build` that are settings, and their defaults."""
-    body = parse_module(setting, path).body
-    functions = [node for node in body if isinstance(node, ast.FunctionDef) and node.name == "build"]
+    module = parse_module(setting, path)
+    for node in ast.walk(module):
+        if isinstance(node, ast.Call) and (name := _last_name(node.func)) in OF_THE_STUDY:
+            raise InputError(
+                f"{_place(setting, path, node)}: '{name}' decides for the whole study, whose settings are seeds and"
+                " precision; leave it out"
+            )
+    functions = [node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == "build"]
     if not functions:
         raise InputError(f"{setting}: {path} has no function 'build'")
+    if functions[-1].decorator_list:
+        raise InputError(
+            f"{_place(setting, path, functions[-1])}: 'build' has a decorator, which hides its arguments; leave it out"
+        )
     given = functions[-1].args
     positional = [*given.posonlyargs, *given.args]
     if len(positional) < 2:
@@ -56,6 +68,11 @@ def _arguments(setting: str, path: Path) -> list[tuple[ast.arg, ast.expr]]:
     arguments = [*positional[2:], *given.kwonlyargs]
     found = []
     for argument, default in zip(arguments, [*defaults[2:], *given.kw_defaults], strict=True):
+        if default is not None and argument.arg == "images":
+            raise InputError(
+                f"{_place(setting, path, argument)}: argument 'images' of 'build' is the training images; give it no"
+                " default, or another name"
+            )
         if default is not None:
             found.append((argument, default))
         elif argument.arg != "images":
@@ -66,12 +83,12 @@ def _arguments(setting: str, path: Path) -> list[tuple[ast.arg, ast.expr]]:
 def _rule(setting: str, path: Path, argument: ast.arg, default: ast.expr) -> dict:
     """Return the rule that an argument's annotation and default make."""
     place = f"{_place(setting, path, argument)}: argument '{argument.arg}' of 'build'"
-    rule, of = _type(argument.annotation), {"x-of": f"build in {path.name}"}
+    rule, of = _type(argument.annotation), {"x-of": f"build in {path.name}", "x-place": place}
     if rule is None:
         raise InputError(f"{place} must be annotated with {FORMS}")
     try:
         value = ast.literal_eval(default)
-    except ValueError:
+    except (ValueError, TypeError):
         raise InputError(f"{place}: its default must be a literal, as 3, 'same' or (16, 32)") from None
     value = list(value) if isinstance(value, tuple | list) else value
     if "items" in rule:
@@ -86,8 +103,12 @@ def _type(annotation: ast.expr | None) -> dict | None:
     if not isinstance(annotation, ast.Subscript):
         return None
     inner = annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]
-    name = annotation.value.attr if isinstance(annotation.value, ast.Attribute) else getattr(annotation.value, "id", "")
-    constants = [entry.value for entry in inner if isinstance(entry, ast.Constant)]
+    name = _last_name(annotation.value)
+    constants = [
+        entry.value for entry in inner if isinstance(entry, ast.Constant) and isinstance(entry.value, int | float | str)
+    ]
+    if not inner:
+        return None
     if name == "Literal" and len(constants) == len(inner):
         return {"enum": constants}
     of, *others = (getattr(entry, "id", getattr(entry, "value", None)) for entry in inner)
@@ -99,5 +120,10 @@ def _type(annotation: ast.expr | None) -> dict | None:
     return rule | {"minItems": len(inner), "maxItems": len(inner)} if set(others) <= {of} else None
 
 
-def _place(setting: str, path: Path, node: ast.arg | ast.FunctionDef) -> str:
+def _last_name(node: ast.expr) -> str:
+    """Return `c` of a.b.c, or the name that a node is; "" for another."""
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+
+
+def _place(setting: str, path: Path, node: ast.arg | ast.FunctionDef | ast.Call) -> str:
     return f"{setting}: {path}, line {node.lineno}"

@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Self
 
@@ -86,8 +87,8 @@ def train(
     bit for bit on the CPU, what one without an interruption computes.
 
     Raises InputError when the loss is no longer finite, memory runs out, the steps are fewer than spec.lookahead or
-    what is cut out is no smaller than an image, and as `make_train_steps` does; Interrupted when
-    checkpoint.stop_signal is set and the state is saved.
+    what is cut out is no smaller than an image, where a network of the user's raises something, and as
+    `make_train_steps` does; Interrupted when checkpoint.stop_signal is set and the state is saved.
     """
     n, (val_images, val_labels) = len(train_data[0]), val_data
     steps = total_steps(spec, n)
@@ -110,12 +111,14 @@ def train(
     progress, train_steps = Progress.from_state(state) if state else Progress(), None
     for epoch in range(len(progress.history) + 1, spec.epochs + 1):
         start = time.perf_counter() - progress.seconds
-        changed = [layer.set_epoch(epoch) for layer in model._flatten_layers() if hasattr(layer, "set_epoch")]
+        with _own_code(spec):
+            changed = [layer.set_epoch(epoch) for layer in model._flatten_layers() if hasattr(layer, "set_epoch")]
         if train_steps is None or any(changed):
             train_steps = make_train_steps(model, spec, lookahead, images, labels, jit_compile=on_gpu)
         for batches in chunk_batches(epoch_order(spec, seed, epoch, n), spec.batch_size)[progress.calls_done :]:
             try:
-                loss, correct, *penalty = train_steps(batches)
+                with _own_code(spec):
+                    loss, correct, *penalty = train_steps(batches)
             except tf.errors.ResourceExhaustedError:
                 raise InputError("out of memory; a smaller batch_size or fewer channels need less") from None
             progress.calls_done += 1
@@ -220,17 +223,26 @@ def make_train_steps(
                 penalty_sum += tf.add_n(penalties) * tf.cast(tf.shape(y)[0], tf.float32)
         return (loss_sum, correct, penalty_sum) if model.losses else (loss_sum, correct)
 
-    try:
+    with _own_code(spec):
         function = train_steps.get_concrete_function()
-    except Exception as error:  # a user's code can raise anything
-        if not is_own(spec.architecture):
-            raise
-        path = own_path("architecture", spec.architecture, "file")
-        raise InputError(f"architecture: {describe_error(path, error)}") from None
     _refuse_other_state(
         function, [*model.variables, *model.optimizer.variables, *(lookahead.slow if lookahead else [])]
     )
     return train_steps
+
+
+@contextmanager
+def _own_code(spec: ModelSpec) -> Iterator[None]:
+    """Make an InputError of what is raised while a network of the user's runs, which can be anything."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError:
+        raise
+    except Exception as error:
+        if not is_own(spec.architecture):
+            raise
+        path = own_path("architecture", spec.architecture, "file")
+        raise InputError(f"architecture: {describe_error(path, error)}") from None
 
 
 def _refuse_other_state(function: tf.types.experimental.ConcreteFunction, variables: list[keras.Variable]) -> None:

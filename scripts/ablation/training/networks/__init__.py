@@ -2,12 +2,14 @@
 
 import inspect
 import math
+import re
 import tempfile
 from pathlib import Path
 from types import ModuleType
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from ablation.errors import InputError
 from ablation.own_files import RAISED, describe_error, is_own, load_module, own_path
@@ -17,6 +19,7 @@ from ablation.training.losses import clipped_categorical_crossentropy
 from ablation.training.optimizers import build_optimizer
 
 SAMPLE = 8  # images on which a network of the user's is tried before it is trained
+OF_TRAINING = ("train_step", "compute_loss")  # methods of a model that its own class may not replace
 
 
 def build_network(spec: ModelSpec, images: np.ndarray, classes: int) -> keras.Model:
@@ -53,17 +56,18 @@ def build_network(spec: ModelSpec, images: np.ndarray, classes: int) -> keras.Mo
 
 
 def check_seed(model: keras.Model, spec: ModelSpec, images: np.ndarray, classes: int, seed: int) -> None:
-    """Raise InputError unless the initial weights of a user's network follow from the seed alone.
+    """Raise InputError unless a user's network and its initial weights follow from the seed alone.
 
     model: as `build_network` returned it after keras.utils.set_random_seed. The state of the generators is afterwards
     what it was before.
     """
     keras.utils.set_random_seed(seed)
     again = build_network(spec, images, classes)
-    if not all(map(np.array_equal, model.get_weights(), again.get_weights())):
+    weights = ([variable.numpy() for variable in each.variables] for each in (model, again))  # and seeds of layers
+    if not all(map(np.array_equal, *weights)) or _without_numbers(model) != _without_numbers(again):
         raise InputError(
-            f"architecture: {spec.architecture}: initial weights of 'build' differ though the seed is the same;"
-            " draw them with Keras's initializers, without a seed from the clock or the system"
+            f"architecture: {spec.architecture}: what 'build' returns differs though the seed is the same; draw weights"
+            " with Keras's initializers, and nothing with a seed from the clock or the system"
         )
 
 
@@ -93,7 +97,12 @@ def total_steps(spec: ModelSpec, n: int) -> int:
 
 
 def _module(architecture: str) -> ModuleType:
-    """Return the module whose `build` is an architecture."""
+    """Return the module whose `build` is an architecture.
+
+    With one of the user's TensorFlow no longer rearranges sums: it does so in another order from one process to the
+    next, which none of our networks gives it an occasion for, but `x * (1 + a + b)` does.
+    """
+    tf.config.optimizer.set_experimental_options({"arithmetic_optimization": not is_own(architecture)})
     if is_own(architecture):
         return load_module("architecture", own_path("architecture", architecture, "file"), "build")
     return import_choice(__name__, "architecture", architecture)
@@ -110,6 +119,11 @@ def _build_own(module: ModuleType, architecture: str, images: np.ndarray, classe
             raise InputError(
                 f"architecture: {architecture}: 'build' must return a Sequential or a functional keras.Model"
             )
+        for method in OF_TRAINING:
+            if getattr(type(model), method) is not getattr(keras.Model, method):
+                raise InputError(
+                    f"{where} has a '{method}' of its own, which this workflow would not call; leave it out"
+                )
         for what, tensors, size in (("takes", inputs, shape), ("returns", outputs, (classes,))):
             if (shapes := [tuple(tensor.shape) for tensor in tensors]) != [(None, *size)]:
                 raise InputError(f"{where} {what} {', '.join(map(str, shapes))}; {(None, *size)} is needed")
@@ -117,7 +131,10 @@ def _build_own(module: ModuleType, architecture: str, images: np.ndarray, classe
             raise InputError(f"{where} has nothing to train: no weight of it is trainable")
         if outputs[0].dtype != "float32":
             raise InputError(f"{where} returns {outputs[0].dtype}; give its last layer dtype='float32'")
-        probabilities = model(images[:SAMPLE], training=False).numpy()
+        probabilities = model(images[:SAMPLE], training=False)
+        if not tf.is_tensor(probabilities):
+            raise InputError(f"{where} returns a {type(probabilities).__name__}; one tensor is needed")
+        probabilities = probabilities.numpy()
         sums = probabilities.sum(axis=1)
         if not (np.abs(sums - 1) < 1e-3).all() or probabilities.min() < 0:
             raise InputError(f"{where} returns no probabilities, but sums as {sums[0]:.3g}; let it end in a softmax")
@@ -131,6 +148,11 @@ def _build_own(module: ModuleType, architecture: str, images: np.ndarray, classe
     except RAISED as error:
         raise InputError(f"architecture: {describe_error(path, error)}") from None
     return model
+
+
+def _without_numbers(model: keras.Model) -> str:
+    """Return what a model consists of, without the numbers in the names of its layers, which count all of a process."""
+    return re.sub(r"_\d+\b", "", model.to_json())
 
 
 def _one_line(error: BaseException) -> str:
