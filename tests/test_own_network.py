@@ -375,6 +375,39 @@ def test_sums_in_a_layer_are_the_same_bits_in_every_process(tensorflow, schema, 
     assert others == [first] * 5
 
 
+EMBEDDING = """
+import keras
+from keras import layers, ops
+
+
+class Position(layers.Layer):
+    def build(self, shape):
+        self.table = layers.Embedding(shape[1], shape[2])
+        self.table.build()
+
+    def call(self, x):
+        return x + LOOKED_UP
+
+
+def build(shape, classes):
+    inputs = keras.Input(shape)
+    x = layers.Conv2D(4, 8, strides=8)(inputs)
+    x = layers.Flatten()(Position()(layers.Reshape((4, 4))(x)))
+    return keras.Model(inputs, layers.Dense(classes, activation="softmax", dtype="float32")(x))
+"""
+
+
+def test_sparse_gradients_are_as_dense_ones(tensorflow, schema, own):
+    """Of an embedding, which a lookup gives a sparse gradient and a product with ones a dense one."""
+    weights = []
+    for looked_up in ("self.table(ops.arange(4))", "ops.matmul(ops.eye(4), self.table.embeddings)"):
+        path = own(EMBEDDING.replace("LOOKED_UP", looked_up))
+        _, _, model = train(schema, {"architecture": path, "optimizer": "sgd", "learning_rate": 0.01, "epochs": 1})
+        weights.append(model.get_weights())
+    for sparse, dense in zip(*weights, strict=True):
+        np.testing.assert_allclose(sparse, dense, rtol=1e-5, atol=1e-7)
+
+
 def test_layers_own_losses_are_minimized_and_told_apart(tensorflow, schema, own):
     entry = {"architecture": own(REGULARIZED), "epochs": 1, "batch_size": 1000, "rates": []}
     sgd = entry | {"optimizer": {"name": "sgd"}, "decay": 0, "learning_rate": 0.1, "validation_split": 0}

@@ -214,7 +214,9 @@ def make_train_steps(
                 penalties = [tf.reduce_sum(tf.cast(each, tf.float32)) for each in model.losses]
                 minimized = tf.add_n([tf.reduce_mean(losses), *penalties]) if penalties else tf.reduce_mean(losses)
                 loss = model.optimizer.scale_loss(minimized)
-            model.optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+            gradients = tape.gradient(loss, model.trainable_variables)  # sparse ones of embeddings, which sgd lacks
+            gradients = [tf.convert_to_tensor(g) if isinstance(g, tf.IndexedSlices) else g for g in gradients]
+            model.optimizer.apply(gradients, model.trainable_variables)
             if lookahead:
                 lookahead.step(model.optimizer.iterations.value)
             loss_sum += tf.reduce_sum(losses)
