@@ -264,7 +264,7 @@ def test_names_of_classes_may_be_a_list(own):
         ("import nowhere\n", "own.py, line 1: ModuleNotFoundError"),
         ("def read(seed): return 3\n", r"read\(seed\) must return a dict of NumPy arrays, images and labels"),
         ("def read(seed): return {'images': [1]}\n", r"has no array 'labels'; it holds images"),
-        ("def read(seed): return {'images': [[1], 2]}\n", "own.py, line 1: ValueError"),
+        ("def read(seed): return {'images': [[1], 2]}\n", "own.py: ValueError"),
         ("import sys\nsys.exit(0)\n", "own.py, line 2: SystemExit: 0"),
         ("def read(seed):\n    raise SystemExit\n", "own.py, line 2: SystemExit"),
         ("def read(): return {}\n", r"TypeError: read\(\) takes 0 positional arguments"),
