@@ -13,6 +13,7 @@ from ablation.report.statistics import (
     chance_level,
     comparisons,
     holm,
+    independent_interval,
     seeds_needed,
     summarize_accuracy,
 )
@@ -87,6 +88,21 @@ def test_intervals_on_these_images_are_students_and_welchs():
     expected = stats.ttest_1samp(A, 0).confidence_interval()
     assert (one["low"], one["high"]) == (pytest.approx(expected.low), pytest.approx(expected.high))
     assert one["accuracy_sd"] == pytest.approx(np.std(A, ddof=1))
+
+
+def test_one_more_run_is_where_students_t_has_it():
+    one, mean = summarize_accuracy(runs_with(A)), np.mean(A)
+    half = stats.t.ppf(0.975, 4) * np.std(A, ddof=1) * np.sqrt(1 + 1 / 5)
+    assert (one["run_low"], one["run_high"]) == (pytest.approx(mean - half), pytest.approx(mean + half))
+    near_one = summarize_accuracy(runs_with([0.98, 0.99, 1.0]))
+    assert near_one["run_low"] < 0.98 and near_one["run_high"] == 1
+
+
+def test_two_studies_by_newcombes_example():
+    """56 of 70 against 48 of 80: 0.0524 to 0.3339 by his method 10 (Newcombe, 1998, table II, a)."""
+    first, second = (SeedScores.from_correct(np.arange(n)[None] < right) for right, n in ((56, 70), (48, 80)))
+    low, high = independent_interval(first, second)
+    assert (low, high) == (pytest.approx(0.0524, abs=1e-4), pytest.approx(0.3339, abs=1e-4))
 
 
 def test_prob_superiority_counts_pairs_and_half_the_ties():
