@@ -126,6 +126,21 @@ def test_pictures_of_the_test_images_get_the_probabilities_of_the_evaluation(tra
         assert float(row[2]) == max(map(float, row[3:]))
 
 
+@pytest.mark.parametrize(
+    ("model", "changed", "warned"),
+    [("zca", "whitening", True), ("zca", "datasets.npz", False), ("raw", "datasets.npz", False)],
+)
+def test_code_that_changed_and_that_a_prediction_runs_is_a_warning(
+    trained, tmp_path, monkeypatch, caplog, model, changed, warned
+):
+    module = f"ablation.data.{changed}"
+    monkeypatch.setattr(
+        "ablation.training.predict.code_of", lambda *modules: {} if modules == (module,) else code_of(*modules)
+    )
+    predict([run_of(trained, model)], [trained / "pictures/00.png"], tmp_path / "table.csv")
+    assert (f"the code of {module} has changed since; that may show" in caplog.text) is warned
+
+
 def test_the_program(trained, tmp_path):
     """The table alone is on standard output; a picture that can't be read has a line, and the others a row."""
     broken = tmp_path / "broken.jpg"
