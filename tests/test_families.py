@@ -222,9 +222,10 @@ def test_a_wrong_family_is_one_line(shipped_config, schema, family, message):
     assert "\n" not in str(caught.value)
 
 
-def test_a_family_has_no_name_of_those_that_every_study_has(schema):
-    with pytest.raises(InputError, match=r"models\.pairs: a family can't have this name"):
-        complete(schema, {"m": {}, "pairs": {"grid": {"of": "m", "epochs": [1]}}})
+@pytest.mark.parametrize("name", ["baseline", "pairs"])
+def test_a_family_has_no_name_of_those_that_every_study_has(schema, name):
+    with pytest.raises(InputError, match=rf"models\.{name}: a family can't have this name"):
+        complete(schema, {"m": {}, name: {"grid": {"of": "m", "epochs": [1]}}})
 
 
 def test_a_row_is_no_model_that_a_family_is_of(schema):
