@@ -63,7 +63,7 @@ TESTS = {  # of a module, or of all in a folder; the others have those of their 
     "report/status": ["progress"],
     "report/unused": ["reruns"],
     "report/wording": ["table", "statistics"],
-    "settings/check": ["settings", "families"],
+    "settings/check": ["settings", "families", "optimizers", "own_network"],
     "settings/networks": ["settings", "own_network"],
     "settings/recipes": ["optimizers"],
     "settings/specs": ["settings", "keys"],
