@@ -103,7 +103,11 @@ def test_a_signal_saves_in_mid_epoch_and_the_next_run_goes_on(tensorflow, spec, 
     path = tmp_path / "stopped.npz"
     with pytest.raises(Interrupted, match=f"SIGTERM in epoch {(looks + 2) // 3}; checkpoint saved"):
         train(spec, StopAt(path, looks))
-    resumed, same_losses = train(spec, StopAt(path, looks=0))
+    going_on = StopAt(path, looks=0)
+    resumed, same_losses = train(spec, going_on)
+    assert (
+        len(going_on.restored["history"]) * 3 + going_on.restored["calls_done"] == looks
+    )  # and not from the beginning
     assert same_losses == losses
     for a, b in zip(resumed, whole, strict=True):
         np.testing.assert_array_equal(a, b)

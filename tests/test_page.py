@@ -266,6 +266,7 @@ def test_the_next_steps_are_those_that_would_say_more():
         LONGER,
         few,
     ]
+    assert steps({model: ACCURACIES[model] for model in "ab"}) == [LONGER]  # b is better: nothing to look closer at
     assert steps({"a": ACCURACIES["a"]}) == []
     assert steps({"a": ACCURACIES["a"]}, report_on="validation")[0].startswith("Once you have chosen a model, set")
     assert "Find out why c is at chance level" in steps(ACCURACIES | {"c": NEAR_CHANCE["c"]})[0]
@@ -286,6 +287,11 @@ def test_a_summary_of_ranks():
     found = sentences(tied)
     assert "Worse than the baseline, a: b (−20.00 points)." in found
     assert found[-1] == "Not distinguishable from the best, a: c."
+    of_many = {"a": ACCURACIES["a"], "b": ACCURACIES["b"]}
+    _, comparisons, table = a_study(of_many, range(1, 6))
+    assert page.summary(table, comparisons, "a", 100, tests=4)[-1] == (
+        "Of the 1 next best, by tests corrected for all 4 pairs of models, b is better than each on these images."
+    )
 
 
 @pytest.mark.parametrize("seeds", [2, 3])
