@@ -127,7 +127,8 @@ def test_a_state_of_something_else_is_left_alone(tensorflow, spec, tmp_path, cap
         with caplog.at_level("INFO", "ablation"):
             checkpoint = Checkpoint(path, "key", 1)
             anew, _ = train(spec.replace(epochs=2), checkpoint)
-        assert sum("training restarts" in message for message in caplog.messages) == 1
+        (message,) = [message for message in caplog.messages if message.endswith("training restarts")]
+        assert message.startswith(f"{path}: ")
         for a, b in zip(anew, fresh, strict=True):
             np.testing.assert_array_equal(a, b)
 
