@@ -18,7 +18,7 @@ from ablation.errors import Interrupted
 from ablation.keys import key_of
 from ablation.plan import Plan
 from ablation.settings import check, specs
-from ablation.training.checkpoint import Checkpoint
+from ablation.training.checkpoint import Checkpoint, checkpoint_path, remove
 from conftest import ROOT, forking_environment, run_digests
 
 EPOCHS = 6
@@ -98,13 +98,15 @@ def test_a_modern_training_goes_on_too(modern, tmp_path, looks):
 
 
 @pytest.mark.parametrize("looks", [1, 2, 4])
-def test_a_signal_saves_in_mid_epoch_and_the_next_run_goes_on(tensorflow, spec, tmp_path, looks):
+def test_a_signal_saves_in_mid_epoch_and_the_next_run_goes_on(tensorflow, spec, tmp_path, caplog, looks):
     whole, losses = train(spec, StopAt(tmp_path / "whole.npz", looks=0))
     path = tmp_path / "stopped.npz"
     with pytest.raises(Interrupted, match=f"SIGTERM in epoch {(looks + 2) // 3}; checkpoint saved"):
         train(spec, StopAt(path, looks))
     going_on = StopAt(path, looks=0)
-    resumed, same_losses = train(spec, going_on)
+    with caplog.at_level("INFO", "ablation"):
+        resumed, same_losses = train(spec, going_on)
+    assert f"{path}: resuming" in caplog.messages
     assert (
         len(going_on.restored["history"]) * 3 + going_on.restored["calls_done"] == looks
     )  # and not from the beginning
@@ -131,6 +133,14 @@ def test_a_state_of_something_else_is_left_alone(tensorflow, spec, tmp_path, cap
         assert message.startswith(f"{path}: ")
         for a, b in zip(anew, fresh, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_the_state_of_a_finished_training_is_removed(tmp_path):
+    state = checkpoint_path(tmp_path / "model.keras")
+    state.touch()
+    for _ in range(2):  # the second time it is gone
+        remove(tmp_path / "model.keras")
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_a_second_signal_acts_at_once(tmp_path):

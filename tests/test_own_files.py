@@ -30,6 +30,12 @@ def test_a_name_that_programs_take_for_an_option_is_refused(tmp_path):
         own_files.own_path("x", str(tmp_path / "-net.py"), "file")
 
 
+def test_what_is_not_named_as_python_is_not_imported(tmp_path):
+    (tmp_path / "a.txt").write_text("def read(): ...")
+    with pytest.raises(InputError, match=r"x: '.*/a.txt' is not a Python file; its name must end in .py"):
+        own_files.load_module("x", tmp_path / "a.txt", "read")
+
+
 def test_an_error_elsewhere_has_no_line_of_the_file(tmp_path):
     assert (
         own_files.describe_error(tmp_path / "a.py", TypeError("not\nhere")) == f"{tmp_path}/a.py: TypeError: not here"
