@@ -36,6 +36,15 @@ def test_what_is_not_named_as_python_is_not_imported(tmp_path):
         own_files.load_module("x", tmp_path / "a.txt", "read")
 
 
+def test_a_file_imports_its_neighbor_whatever_else_has_that_name(tmp_path, monkeypatch):
+    for folder, value in (("programs", 1), ("my", 2)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a_helper.py").write_text(f"VALUE = {value}\n")
+    monkeypatch.syspath_prepend(tmp_path / "programs")
+    (tmp_path / "my/net.py").write_text("from a_helper import VALUE\ndef build(): ...\n")
+    assert own_files.load_module("x", tmp_path / "my/net.py", "build").VALUE == 2
+
+
 def test_an_error_elsewhere_has_no_line_of_the_file(tmp_path):
     assert (
         own_files.describe_error(tmp_path / "a.py", TypeError("not\nhere")) == f"{tmp_path}/a.py: TypeError: not here"

@@ -448,6 +448,7 @@ REFUSED = {
     ),
     "classes": ("Dense(classes", "Dense(classes + 1", "returns (None, 4); (None, 3) is needed"),
     "shape": ("keras.Input(input_shape)", "keras.Input((16, 16, 1))", "takes (None, 16, 16, 1); (None, 16, 16, 3) is"),
+    "half": ('dtype="float32"', 'dtype="float16"', "returns float16; give its last layer dtype='float32'"),
     "nothing": ("    return model", "    return None", "'build' must return a Sequential or a functional keras.Model"),
     "nothing to train": (
         "    return model",
@@ -564,6 +565,7 @@ def test_a_saved_model_loads_with_its_file_wherever_that_is(tensorflow, schema, 
 
     _, _, model = train(schema, {"architecture": own(CUSTOM), "epochs": 1})
     model.save(tmp_path / "model.keras")
+    assert set(model.evaluate(*DATA, return_dict=True, verbose=0)) == {"loss", "accuracy"}
     loaded = networks.load_model(tmp_path / "model.keras", own(CUSTOM, "moved/renamed.py"))
     np.testing.assert_array_equal(loaded(DATA[0][:5], training=False), model(DATA[0][:5], training=False))
 

@@ -14,7 +14,7 @@ from test_predict import make_runs
 
 from ablation import files
 from ablation.errors import InputError
-from ablation.keys import key_of
+from ablation.keys import code_of_file, key_of
 from ablation.settings.specs import ModelSpec
 
 
@@ -118,6 +118,39 @@ def test_what_is_said_of_a_training(made, tmp_path, caplog, monkeypatch):
             f"  val {epoch.val_accuracy:.1%}  left {left}"
         )
     assert [path.parent.name for path in (tmp_path / "results/tensorboard/raw too").rglob("events.*")] == ["seed2"]
+
+
+NETWORK = """
+import keras
+from keras import layers
+
+
+def build(shape, classes):
+    softmax = layers.Dense(classes, activation="softmax", dtype="float32")
+    return keras.Sequential([keras.Input(shape), layers.GlobalAveragePooling2D(), softmax])
+"""
+
+
+@pytest.mark.parametrize("planned", [NETWORK, NETWORK.replace("Average", "Max")])
+def test_a_network_of_the_user_s_is_trained_as_it_was_planned(made, tmp_path, planned):
+    from ablation.training.run import train_run
+
+    path, before = tmp_path / "net.py", tmp_path / "planned.py"
+    path.write_text(NETWORK)
+    before.write_text(planned)
+    said = files.read_record(training_of(made) / "training.json")
+    spec = ModelSpec(said["spec"]).replace(architecture=str(path), epochs=1)
+    made_from = said["made_from"] | {"network": code_of_file("architecture", before)}
+    made_from["spec"] = {name: value for name, value in made_from["spec"].items() if name != "architecture"}
+    made_from["spec"] |= {"epochs": 1}
+    folder = tmp_path / "results/trainings" / key_of(made_from) / "seed1"
+    options = {"device": "cpu", "threads": 1, "jobs_per_gpu": 1, "checkpoint_epochs": 2}
+    if planned == NETWORK:
+        train_run("own", spec, 1, data_of(made), made_from, folder, **options)
+        assert (folder / "training.json").exists()
+    else:
+        with pytest.raises(InputError, match="the code has changed since this job was planned; run snakemake again"):
+            train_run("own", spec, 1, data_of(made), made_from, folder, **options)
 
 
 def test_a_precision_that_is_chosen_is_said_and_why(made, tmp_path, caplog, monkeypatch):
