@@ -97,6 +97,21 @@ def test_a_training_shorter_than_lookahead_is_one_line(tensorflow, modern_spec, 
         run(modern_spec.replace(lookahead=29), data)
 
 
+def test_lookahead_once_at_the_end_is_part_of_the_way(tensorflow, modern_spec, data):
+    """With as many steps between two averages as there are, it moves from the first weights to the last ones once."""
+    import keras
+
+    from ablation.training import networks
+
+    keras.utils.set_random_seed(1)
+    train_data, _ = split(*data, modern_spec, 1)
+    before = networks.build_network(modern_spec, train_data[0], 3).get_weights()
+    plain, _ = run(modern_spec.replace(lookahead=0), data)
+    averaged, _ = run(modern_spec.replace(lookahead=28), data)
+    for ours, first, last in zip(averaged, before, plain, strict=True):
+        np.testing.assert_allclose(ours, first + (1 - 0.95**28) * (last - first), rtol=1e-5, atol=1e-6)
+
+
 def test_modern_steps_are_those_of_keras(tensorflow, modern_spec, data):
     """Without Lookahead, and the images moved beforehand, train_on_batch with Keras's loss ends at the same weights."""
     import keras
