@@ -73,7 +73,7 @@ TESTS = {  # of a module, or of all in a folder; the others have those of their 
     "training/dispatch": ["network", "optimizers"],
     "training/evaluate": ["run"],
     "training/evaluation": ["augmentation"],
-    "training/loop": ["training", "checkpoint", "augmentation"],
+    "training/loop": ["training", "checkpoint", "augmentation", "own_network"],
     "training/networks": ["network", "layers", "own_network"],
     "training/optimizers": ["optimizers"],
     "training/pace": ["progress"],
