@@ -372,6 +372,13 @@ def test_names_without_a_group(folder):
     one_line(r"dataset.groups: \(p\) gives all 24 pictures one group, 'p'", read, folder, groups=r"(p)")
 
 
+def test_groups_that_are_whole_classes_leave_nothing_to_hold_out(folder, tmp_path):
+    path, names = tmp_path / "groups.csv", class_folders.list_pictures(folder)
+    path.write_text("\n".join(["file,group", *(f"{name},{Path(name).parent}" for name in names)]))
+    message = "cannot hold out a sixth of every class for testing without cutting a group; make folders train"
+    one_line(message, read, folder, groups=str(path))
+
+
 @pytest.mark.parametrize("fractions", [[0.1], [0.2, 0.1], [0.1, 0, 0.25]])
 def test_no_group_is_cut_by_the_validation_images(fractions):
     sizes = np.random.default_rng(1).integers(1, 12, 40)
