@@ -545,6 +545,7 @@ RAISING = {
         "        raise RuntimeError('no such thing')",
         "RuntimeError: no such thing",
     ),
+    "to end the program": ("        before, self.scale", "        raise SystemExit('no more')", "SystemExit: no more"),
 }
 
 

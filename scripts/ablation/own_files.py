@@ -5,6 +5,8 @@ import importlib.util
 import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -74,15 +76,28 @@ def load_module(setting: str, path: Path, function: str) -> ModuleType:
     sys.path.insert(0, str(path.parent))
     write_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # it is as old as the file to the second
     try:
-        spec.loader.exec_module(module)
-    except RAISED as error:
-        raise InputError(f"{setting}: {describe_error(path, error)}") from None
+        with own_code(setting, path):
+            spec.loader.exec_module(module)
     finally:
         sys.path.remove(str(path.parent))
         sys.dont_write_bytecode = write_bytecode
     if not callable(getattr(module, function, None)):
         raise InputError(f"{setting}: {path} has no function '{function}'")
     return module
+
+
+@contextmanager
+def own_code(setting: str, path: Path) -> Iterator[None]:
+    """Raise InputError of one line, with file and line, for what a user's code raises; an InputError stays as it is.
+
+    setting: which one gives the file, `path`, for messages.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except RAISED as error:
+        raise InputError(f"{setting}: {describe_error(path, error)}") from None
 
 
 def describe_error(path: Path, error: BaseException) -> str:

@@ -2,8 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Self
 
@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from ablation.errors import InputError, Interrupted
-from ablation.own_files import describe_error, is_own, own_path
+from ablation.own_files import is_own, own_code, own_path
 from ablation.settings.specs import ModelSpec
 from ablation.training.augmentation import cut_out, sample_augmentation, translate_and_flip
 from ablation.training.checkpoint import Checkpoint
@@ -116,11 +116,11 @@ def train(
         if train_steps is None or any(changed):
             train_steps = make_train_steps(model, spec, lookahead, images, labels, jit_compile=on_gpu)
         for batches in chunk_batches(epoch_order(spec, seed, epoch, n), spec.batch_size)[progress.calls_done :]:
-            try:
-                with _own_code(spec):
+            with _own_code(spec):
+                try:
                     loss, correct, *penalty = train_steps(batches)
-            except tf.errors.ResourceExhaustedError:
-                raise InputError("out of memory; a smaller batch_size or fewer channels need less") from None
+                except tf.errors.ResourceExhaustedError:
+                    raise InputError("out of memory; a smaller batch_size or fewer channels need less") from None
             progress.calls_done += 1
             progress.loss += float(loss)
             progress.correct += float(correct)
@@ -233,18 +233,11 @@ def make_train_steps(
     return train_steps
 
 
-@contextmanager
-def _own_code(spec: ModelSpec) -> Iterator[None]:
-    """Make an InputError of what is raised while a network of the user's runs, which can be anything."""
-    try:
-        yield
-    except tf.errors.ResourceExhaustedError:
-        raise
-    except Exception as error:
-        if not is_own(spec.architecture):
-            raise
-        path = own_path("architecture", spec.architecture, "file")
-        raise InputError(f"architecture: {describe_error(path, error)}") from None
+def _own_code(spec: ModelSpec) -> AbstractContextManager:
+    """Return what makes an InputError of what a network of the user's raises, as `own_code` does."""
+    if not is_own(spec.architecture):
+        return nullcontext()
+    return own_code("architecture", own_path("architecture", spec.architecture, "file"))
 
 
 def _refuse_other_state(function: tf.types.experimental.ConcreteFunction, variables: list[keras.Variable]) -> None:

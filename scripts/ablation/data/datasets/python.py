@@ -6,7 +6,7 @@ import numpy as np
 
 from ablation.data.datasets import Dataset, from_arrays
 from ablation.errors import InputError
-from ablation.own_files import RAISED, describe_error, load_module
+from ablation.own_files import load_module, own_code
 
 
 def read(source: str | Path, seed: int) -> Dataset:
@@ -17,11 +17,9 @@ def read(source: str | Path, seed: int) -> Dataset:
     """
     path = Path(source)
     module = load_module("dataset.path", path, "read")
-    try:
+    with own_code("dataset.path", path):
         returned = module.read(seed)
         arrays = {name: np.asarray(array) for name, array in returned.items()} if isinstance(returned, dict) else {}
-    except RAISED as error:
-        raise InputError(f"dataset.path: {describe_error(path, error)}") from None
     if not arrays:
         raise InputError(f"{path}: read(seed) must return a dict of NumPy arrays, images and labels among them")
     return from_arrays(path, arrays, seed)

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from ablation.errors import InputError
-from ablation.own_files import RAISED, describe_error, is_own, load_module, own_path
+from ablation.own_files import RAISED, is_own, load_module, own_code, own_path
 from ablation.settings.specs import ModelSpec
 from ablation.training.dispatch import import_choice
 from ablation.training.losses import clipped_categorical_crossentropy
@@ -112,7 +112,7 @@ def _build_own(module: ModuleType, architecture: str, images: np.ndarray, classe
     """Return the model of the user's own `build`, which gives probabilities and loads as it was saved."""
     path, shape = own_path("architecture", architecture, "file"), images.shape[1:]
     where = f"architecture: {architecture}: the model of 'build'"
-    try:
+    with own_code("architecture", path):
         model = module.build(shape, classes, **arguments)
         inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
         if not isinstance(model, keras.Model) or not inputs or not outputs:
@@ -143,10 +143,6 @@ def _build_own(module: ModuleType, architecture: str, images: np.ndarray, classe
             loaded = load_model(Path(folder) / "model.keras", architecture)
         if not np.array_equal(loaded(images[:SAMPLE], training=False).numpy(), probabilities):
             raise InputError(f"{where} computes something else once it is saved and loaded; keep its state in weights")
-    except InputError:
-        raise
-    except RAISED as error:
-        raise InputError(f"architecture: {describe_error(path, error)}") from None
     return model
 
 
