@@ -61,7 +61,6 @@ TESTS = {  # of a module, or of all in a folder; the others have those of their 
     "report/outputs": ["outputs", "keys"],
     "report/statistics": ["statistics", "diff"],
     "report/status": ["progress"],
-    "report/unused": ["reruns"],
     "report/wording": ["table", "statistics"],
     "settings/check": ["settings", "families", "optimizers", "own_network"],
     "settings/networks": ["settings", "own_network"],

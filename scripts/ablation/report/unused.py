@@ -19,19 +19,18 @@ def sweep(study: Study, remove: bool) -> None:
 
     A training that runs at this moment, of another config, is in use, and so are all data while there is one.
     """
-    total = 0
-    for path in unused_paths(study):
-        size = sum(inner.stat().st_size for inner in [path, *path.rglob("*")] if inner.is_file())
-        total += size
+    sizes = {path: _size(path) for path in unused_paths(study)}
+    for path, size in sizes.items():
         logger.info(f"{size / 1e6:9.1f} MB  {path}  {_description(path)}")
         if remove:
             _remove(path)
-    logger.info(f"{total / 1e6:9.1f} MB  {'removed' if remove else 'unused'}; files that are links share their space")
+    total, word = sum(sizes.values()), "removed" if remove else "unused"
+    logger.info(f"{total / 1e6:9.1f} MB  {word}; files that are links share their space")
 
 
 def unused_paths(study: Study) -> list[Path]:
     """Return the folders and figures that a study does not refer to, in order of their names."""
-    figures = {study.results / path for name in study.outputs.figures for path in figure_paths(name)}
+    figures = {study.results / path for name in study.outputs.names for path in figure_paths(name)}
     used = study.folders() | figures
     trainings = set(study.results.glob("trainings/*/seed*/"))
     running = {folder for folder in trainings - used if _is_locked(folder)}
@@ -49,13 +48,16 @@ def _is_locked(folder: Path) -> bool:
     path = folder / "checkpoint.lock"
     if not path.exists():
         return False
-    lock = filelock.FileLock(path)
     try:
-        lock.acquire(blocking=False)
+        with filelock.FileLock(path, blocking=False):
+            return False
     except filelock.Timeout:
         return True
-    lock.release()
-    return False
+
+
+def _size(path: Path) -> int:
+    """Return the bytes of a file, or of all below a folder."""
+    return sum(inner.stat().st_size for inner in [path, *path.rglob("*")] if inner.is_file())
 
 
 def _remove(path: Path) -> None:
