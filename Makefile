@@ -4,7 +4,7 @@
 # make status how far it is
 # make new STUDY=../my-study   a folder for a study of your own (docs/own-study.md)
 # make test   the tests, except for these:
-# make test-faults   real kills and faults, and fuzzing
+# make test-faults   real kills and faults, fuzzing, and CIFAR-10 itself
 # make test-newest   what compares with Keras, on the newest Keras and TensorFlow
 # make test-slurm    the workflow on a real Slurm, which it installs on Debian
 # make coverage      lines and branches that make test and make test-faults run, in all their processes

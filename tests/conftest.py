@@ -29,7 +29,7 @@ gc.set_threshold(200_000, 50, 50)  # TensorFlow and networks are many objects, m
 
 
 # Fixtures that take long to make, or that tests change.
-SHARED = ["study", "modern", "undisturbed", "mounted", "real_checkout"]
+SHARED = ["study", "modern", "undisturbed", "mounted", "real_checkout", "as_on_a_gpu"]
 
 
 def pytest_itemcollected(item):
@@ -184,12 +184,14 @@ class Checkout:
         return jobs_in(planned.stdout)
 
 
-def write_digits(folder):
+def write_digits(folder, channels=1):
     """Write the digits as they are, 8 x 8 and gray, twice as large: their whitening takes a moment."""
     digits = datasets.read_dataset("digits", None, 0)
     images = np.concatenate([digits.x_train, digits.x_test])
     labels = np.concatenate([digits.y_train, digits.y_test])
-    np.savez(folder / "digits.npz", images=images[:, ::2, ::2, :1], labels=labels, class_names=digits.class_names)
+    np.savez(
+        folder / "digits.npz", images=images[:, ::2, ::2, :channels], labels=labels, class_names=digits.class_names
+    )
 
 
 def jobs_in(output):
@@ -267,10 +269,12 @@ def keep_models(checkout, models):
 
 @pytest.fixture(scope="session")
 def study(tmp_path_factory):
-    """A checkout with a finished study of three models on the digits, two seeds, one epoch; and what it printed."""
+    """A checkout with a finished study of three models on small digits, two seeds, one epoch; and what it printed."""
     checkout = Checkout(tmp_path_factory.mktemp("study"))
     keep_models(checkout, THREE)
-    checkout.write("short.yaml", SHORT | {"models": {model: NARROW[model] for model in THREE}})
+    write_digits(checkout.path, channels=3)
+    digits = {"dataset": {"name": "npz", "path": "digits.npz"}}
+    checkout.write("short.yaml", SHORT | digits | {"models": {model: NARROW[model] for model in THREE}})
     run = checkout.snakemake(*DIGITS)
     assert run.returncode == 0, run.stdout
     checkout.printed = run.stdout

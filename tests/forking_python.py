@@ -20,6 +20,8 @@ os.environ |= surroundings["SET"]
 import jinja2  # noqa: E402, F401
 import keras  # noqa: E402, F401
 import matplotlib.backends.backend_agg  # noqa: E402
+import matplotlib.backends.backend_pdf  # noqa: E402
+import matplotlib.backends.backend_svg  # noqa: E402
 import matplotlib.figure  # noqa: E402, F401
 import pandas  # noqa: E402, F401
 import PIL.Image  # noqa: E402, F401

@@ -225,8 +225,15 @@ def test_a_split_that_leaves_nothing(tensorflow):
             split_point(2, fraction)
 
 
+@pytest.fixture(scope="module")
+def as_on_a_gpu():
+    """A process whose TensorFlow is not deterministic."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
+        yield process
+
+
 @pytest.mark.parametrize("recipe", ["cifar10_cnn", "airbench"])
-def test_steps_compile_for_a_gpu(spec, modern_spec, data, recipe):
+def test_steps_compile_for_a_gpu(as_on_a_gpu, spec, modern_spec, data, recipe):
     """XLA, which compiles the steps on a GPU, takes every operation and computes the same.
 
     Muon is stochastic gradient descent for all but kernels, so that it has the operations of both.
@@ -234,8 +241,7 @@ def test_steps_compile_for_a_gpu(spec, modern_spec, data, recipe):
     gentle = {"learning_rate": 0.01, "bias_factor": 1.0}  # so that differences of rounding stay small
     muon = {"optimizer": "muon", "kernel_learning_rate": 0.01, "kernel_momentum": 0.6, "newton_schulz_steps": 3}
     spec = {"cifar10_cnn": spec.replace(dropout=(0, 0, 0)), "airbench": modern_spec.replace(**gentle, **muon)}[recipe]
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
-        plain, compiled = process.submit(an_epoch_each_way, spec.to_json(), *data).result()
+    plain, compiled = as_on_a_gpu.submit(an_epoch_each_way, spec.to_json(), *data).result()
     for ours, expected in zip(compiled, plain, strict=True):
         np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-4)
 

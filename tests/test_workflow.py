@@ -205,13 +205,14 @@ def real_checkout(archive, tmp_path_factory):
     return checkout
 
 
+@pytest.mark.faults  # half a minute for the whitening alone
 def test_models_on_the_real_archive(real_checkout, archive):
     real_checkout.write(
         "real.yaml",
         {
             "dataset": {"archive": str(archive)},
             "training": {"device": "cpu"},
-            "limits": {"train_images": 1000, "test_images": 500, "epochs": 2},
+            "limits": {"train_images": 500, "test_images": 500, "epochs": 2},
         },
     )
     figures = [f"results/figures/{name}.png" for name in ("mistakes_model7", "whitening", "filters")]
@@ -227,6 +228,7 @@ def test_models_on_the_real_archive(real_checkout, archive):
     assert real_checkout.jobs(*targets) == set()
 
 
+@pytest.mark.faults
 def test_full_size_whitening(real_checkout, archive):
     """Of all images, whatever the limits of the study are; made by the test above, where that ran."""
     real_checkout.write("full.yaml", {"dataset": {"archive": str(archive)}})
