@@ -201,6 +201,12 @@ def test_a_seed_decides_everything(tensorflow, spec, data):
     assert not np.array_equal(once[0], other[0])
 
 
+@pytest.mark.parametrize("augmentation", [{"flip": "random"}, {"translation": 1}])
+def test_each_augmentation_is_applied_without_the_other(tensorflow, spec, data, augmentation):
+    spec = spec.replace(epochs=1)
+    assert not np.array_equal(run(spec, data)[0][0], run(spec.replace(**augmentation), data)[0][0])
+
+
 def test_validation_images_are_never_trained_on(tensorflow, spec, data):
     images, labels = data
     poisoned = images.copy()
