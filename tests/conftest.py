@@ -92,6 +92,7 @@ def modern_config(shipped_config):
     return config
 
 
+CORES = str(min(2, len(os.sched_getaffinity(0))))
 SNAKEMAKE_LINES = ["--quiet", "host"]  # its own lines on the terminal, job by job, in place of ours
 
 
@@ -147,14 +148,14 @@ class Checkout:
 
     def start(self, *arguments):
         """Start snakemake in the checkout and return the process, its output a pipe of text."""
-        return self._start([sys.executable, "-m", "snakemake", *SNAKEMAKE_LINES, "--cores", "2", *arguments])
+        return self._start([sys.executable, "-m", "snakemake", *SNAKEMAKE_LINES, "--cores", CORES, *arguments])
 
     def snakemake(self, *arguments):
         """Run snakemake in the checkout and return the finished process, its output as text.
 
         Snakemake is a fork of a process that has imported it, and so are its jobs, of another; `start` has real ones.
         """
-        server, arguments = forking_snakemake(), [*SNAKEMAKE_LINES, "--cores", "2", *map(str, arguments)]
+        server, arguments = forking_snakemake(), [*SNAKEMAKE_LINES, "--cores", CORES, *map(str, arguments)]
         with tempfile.NamedTemporaryFile("r") as output:
             run = (arguments, str(self.path), forking_environment()[0], output.name)
             print(json.dumps(run), file=server.stdin, flush=True)
