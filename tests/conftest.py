@@ -29,7 +29,7 @@ gc.set_threshold(200_000, 50, 50)  # TensorFlow and networks are many objects, m
 
 
 # Fixtures that take long to make, or that tests change.
-SHARED = ["study", "modern", "undisturbed", "mounted", "real_checkout", "as_on_a_gpu"]
+SHARED = ["study", "undisturbed", "mounted", "real_checkout", "as_on_a_gpu"]
 
 
 def pytest_itemcollected(item):

@@ -73,28 +73,24 @@ def train(spec, checkpoint, seed=1):
     return variables, [(row.loss, row.accuracy, row.val_loss, row.learning_rate) for row in history]
 
 
-@pytest.fixture(scope="module")
-def modern(request, tensorflow, modern_config, schema, tmp_path_factory):
-    """A small airbench94, and what a training of it that nothing disturbs returns."""
-    spec = specs.model_spec(check.validate_and_fill(modern_config, schema), request.param)
+@pytest.mark.parametrize(("model", "stops"), [("airbench94", (2, 7, 11, 13)), ("airbench94_muon", (8,))])
+def test_a_modern_training_goes_on_too(tensorflow, modern_config, schema, tmp_path, model, stops):
+    """Augmentation, momentum, Muon's too, Lookahead's slow weights and the frozen bias are all where they were.
+
+    The bias is frozen after the third epoch.
+    """
+    spec = specs.model_spec(check.validate_and_fill(modern_config, schema), model)
     small = {"channels": (4, 8, 8), "learning_rate": 0.1, "epochs": 5, "batch_size": 8, "validation_split": 0.1}
     spec = spec.replace(**small)
-    return spec, train(spec, StopAt(tmp_path_factory.mktemp("modern") / "whole.npz", looks=0))
-
-
-# The bias is frozen after the third epoch.
-@pytest.mark.parametrize(
-    ("modern", "looks"), [*(("airbench94", n) for n in (2, 7, 11, 13)), ("airbench94_muon", 8)], indirect=["modern"]
-)
-def test_a_modern_training_goes_on_too(modern, tmp_path, looks):
-    """Augmentation, momentum, Muon's too, Lookahead's slow weights and the frozen bias are all where they were."""
-    spec, (whole, losses) = modern
-    with pytest.raises(Interrupted):
-        train(spec, StopAt(tmp_path / "stopped.npz", looks))
-    resumed, same_losses = train(spec, StopAt(tmp_path / "stopped.npz", looks=0))
-    assert same_losses == losses
-    for a, b in zip(resumed, whole, strict=True):
-        np.testing.assert_array_equal(a, b)
+    whole, losses = train(spec, StopAt(tmp_path / "whole.npz", looks=0))
+    for looks in stops:
+        state = tmp_path / f"stopped{looks}.npz"
+        with pytest.raises(Interrupted):
+            train(spec, StopAt(state, looks))
+        resumed, same_losses = train(spec, StopAt(state, looks=0))
+        assert same_losses == losses, looks
+        for a, b in zip(resumed, whole, strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("looks", [1, 2, 4])

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import measure
 import numpy as np
@@ -387,15 +388,16 @@ def tables(checkout):
 def test_code_edited_while_a_training_runs(checkout):
     """A4: the result is that of the code that ran; after undoing the edit it is still there."""
     tiny(checkout, limits={"train_images": 200, "test_images": 60, "epochs": 40})
-    process = checkout.start("results/runs/a/seed1/metrics.json")
-    while not list(checkout.path.glob("results/trainings/*/seed1/checkpoint.npz")):
-        assert process.poll() is None
-        time.sleep(0.02)
-    path = checkout.path / LIBRARY / "training/loop.py"
-    content = path.read_text()
-    path.write_text(content.replace("STEPS_PER_CALL = 64", "STEPS_PER_CALL = 32"))
-    out, _ = process.communicate()
-    assert "the code has changed since this job was planned" in out or process.returncode == 0, out  # the evaluation's
+    with ThreadPoolExecutor(1) as thread:
+        run = thread.submit(checkout.snakemake, "results/runs/a/seed1/metrics.json")
+        while not list(checkout.path.glob("results/trainings/*/seed1/checkpoint.npz")):
+            assert not run.done()
+            time.sleep(0.02)
+        path = checkout.path / LIBRARY / "training/loop.py"
+        content = path.read_text()
+        path.write_text(content.replace("STEPS_PER_CALL = 64", "STEPS_PER_CALL = 32"))
+    said = "the code has changed since this job was planned"  # by the evaluation
+    assert said in run.result().stdout or run.result().returncode == 0, run.result().stdout
     path.write_text(content)
     assert not {job for job in checkout.jobs() if job.startswith("train a")}
     path.write_text(content.replace("STEPS_PER_CALL = 64", "STEPS_PER_CALL = 32"))
@@ -539,6 +541,7 @@ def test_a_change_of_the_evaluation_with_the_data_gone_trains_nothing(checkout):
     assert not {job for job in jobs if job.startswith("train")}
 
 
+@pytest.mark.faults
 def test_two_interrupted_trainings_keep_their_states(checkout):
     """A9: a state is kept per key."""
     found = {}
@@ -583,6 +586,7 @@ def test_unused_results_are_listed_and_removed_when_asked_to(checkout):
     assert " 0.0 MB  unused" in checkout.snakemake("unused").stdout
 
 
+@pytest.mark.faults
 def test_data_of_a_training_that_runs_are_not_removed(checkout):
     """The training is of another config, and its data have no other user."""
     tiny(checkout, whitening={"epsilon": 0.02}, limits={"train_images": 200, "test_images": 60, "epochs": 400})
