@@ -186,7 +186,7 @@ class Checkout:
 
 
 def write_digits(folder, channels=1):
-    """Write the digits as they are, 8 x 8 and gray, twice as large: their whitening takes a moment."""
+    """Write the digits as they are, 8 x 8, twice as large: their whitening takes a moment. channels: 1 or 3, alike."""
     digits = datasets.read_dataset("digits", None, 0)
     images = np.concatenate([digits.x_train, digits.x_test])
     labels = np.concatenate([digits.y_train, digits.y_test])

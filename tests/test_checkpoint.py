@@ -90,7 +90,7 @@ def test_a_modern_training_goes_on_too(tensorflow, modern_config, schema, tmp_pa
         resumed, same_losses = train(spec, StopAt(state, looks=0))
         assert same_losses == losses, looks
         for a, b in zip(resumed, whole, strict=True):
-            np.testing.assert_array_equal(a, b)
+            np.testing.assert_array_equal(a, b, f"{looks} looks")
 
 
 @pytest.mark.parametrize("looks", [1, 2, 4])

@@ -2,6 +2,7 @@
 
 import ast
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -559,6 +560,23 @@ def test_what_a_layer_raises_is_one_line(tensorflow, schema, own, when):
     assert f"own.py, line {number}: {message}" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "Arguments received" not in str(caught.value)
+
+
+def test_memory_that_runs_out_is_one_line(tensorflow, schema, own):
+    before = "        before, self.scale"
+    text = CUSTOM.replace(before, f"        raise tf.errors.ResourceExhaustedError(None, None, 'x')\n{before}")
+    with pytest.raises(InputError, match="^out of memory; a smaller batch_size or fewer channels need less$"):
+        train(schema, {"architecture": own("import tensorflow as tf\n" + text)})
+
+
+def test_a_training_goes_on_when_its_file_is_gone(tensorflow, schema, own, monkeypatch):
+    from ablation.training import loop
+
+    path, chunks = Path(own(CUSTOM)), loop.chunk_batches
+    monkeypatch.setattr(loop, "chunk_batches", lambda *given: path.unlink(missing_ok=True) or chunks(*given))
+    _, history, _ = train(schema, {"architecture": str(path)})
+    assert len(history) == 4
+    assert not path.exists()
 
 
 def test_a_saved_model_loads_with_its_file_wherever_that_is(tensorflow, schema, own, tmp_path):

@@ -233,7 +233,7 @@ def test_a_split_that_leaves_nothing(tensorflow):
 
 @pytest.fixture(scope="module")
 def as_on_a_gpu():
-    """A process whose TensorFlow is not deterministic."""
+    """A process, the same for all tests here, whose TensorFlow is not deterministic."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
         yield process
 

@@ -41,7 +41,7 @@ RECORDS = {
 
 
 @pytest.fixture
-def study(tmp_path):
+def untidy(tmp_path):
     """A study whose results have what it refers to, and more; a file is of 100,000 bytes."""
     for name in (*USED, *UNUSED):
         path = tmp_path / name
@@ -63,26 +63,26 @@ def swept(study, caplog, remove=False):
 
 
 @pytest.mark.parametrize(("remove", "word"), [(False, "unused"), (True, "removed")])
-def test_what_is_listed_is_removed_when_asked_to_and_nothing_else(study, caplog, remove, word):
-    assert swept(study, caplog, remove) == [
+def test_what_is_listed_is_removed_when_asked_to_and_nothing_else(untidy, caplog, remove, word):
+    assert swept(untidy, caplog, remove) == [
         *(f"      0.1 MB  {path}  {what}" for path, what in UNUSED.values()),
         f"      0.6 MB  {word}; files that are links share their space",
     ]
-    assert there(study) == {*USED, *(() if remove else UNUSED)}
-    assert (study.results / "runs/b").exists() is not remove
+    assert there(untidy) == {*USED, *(() if remove else UNUSED)}
+    assert (untidy.results / "runs/b").exists() is not remove
 
 
-def test_a_training_that_runs_is_in_use_and_so_are_all_data(study, caplog):
-    with filelock.FileLock(study.results / "trainings/l/seed1/checkpoint.lock"):
-        listed = {line.split()[2] for line in swept(study, caplog)[:-1]}
+def test_a_training_that_runs_is_in_use_and_so_are_all_data(untidy, caplog):
+    with filelock.FileLock(untidy.results / "trainings/l/seed1/checkpoint.lock"):
+        listed = {line.split()[2] for line in swept(untidy, caplog)[:-1]}
     assert listed == {path for path, _ in UNUSED.values()} - {"data/z", "trainings/l/seed1"}
-    assert len(swept(study, caplog)) == len(UNUSED) + 1  # its lock is there, but nobody has it
+    assert len(swept(untidy, caplog)) == len(UNUSED) + 1  # its lock is there, but nobody has it
 
 
-def test_of_a_link_only_the_link_is_removed(study, caplog):
-    elsewhere = study.results / "elsewhere"
-    (study.results / "data/z").rename(elsewhere)
-    (study.results / "data/z").symlink_to(elsewhere)
-    swept(study, caplog, remove=True)
-    assert not (study.results / "data/z").is_symlink()
+def test_of_a_link_only_the_link_is_removed(untidy, caplog):
+    elsewhere = untidy.results / "elsewhere"
+    (untidy.results / "data/z").rename(elsewhere)
+    (untidy.results / "data/z").symlink_to(elsewhere)
+    swept(untidy, caplog, remove=True)
+    assert not (untidy.results / "data/z").is_symlink()
     assert (elsewhere / "images.npz").exists()

@@ -87,14 +87,14 @@ def load_module(setting: str, path: Path, function: str) -> ModuleType:
 
 
 @contextmanager
-def own_code(setting: str, path: Path) -> Iterator[None]:
-    """Raise InputError of one line, with file and line, for what a user's code raises; an InputError stays as it is.
+def own_code(setting: str, path: Path, but: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """Raise InputError of one line, with file and line, for what a user's code raises.
 
-    setting: which one gives the file, `path`, for messages.
+    setting: which one gives the file, `path`, for messages; but: what is left as it is.
     """
     try:
         yield
-    except InputError:
+    except but:
         raise
     except RAISED as error:
         raise InputError(f"{setting}: {describe_error(path, error)}") from None

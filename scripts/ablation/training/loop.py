@@ -2,9 +2,10 @@
 
 import math
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Self
 
 import keras
@@ -12,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from ablation.errors import InputError, Interrupted
-from ablation.own_files import is_own, own_code, own_path
+from ablation.own_files import is_own, own_code
 from ablation.settings.specs import ModelSpec
 from ablation.training.augmentation import cut_out, sample_augmentation, translate_and_flip
 from ablation.training.checkpoint import Checkpoint
@@ -111,16 +112,13 @@ def train(
     progress, train_steps = Progress.from_state(state) if state else Progress(), None
     for epoch in range(len(progress.history) + 1, spec.epochs + 1):
         start = time.perf_counter() - progress.seconds
-        with _own_code(spec):
+        with _one_line(spec):
             changed = [layer.set_epoch(epoch) for layer in model._flatten_layers() if hasattr(layer, "set_epoch")]
         if train_steps is None or any(changed):
             train_steps = make_train_steps(model, spec, lookahead, images, labels, jit_compile=on_gpu)
         for batches in chunk_batches(epoch_order(spec, seed, epoch, n), spec.batch_size)[progress.calls_done :]:
-            with _own_code(spec):
-                try:
-                    loss, correct, *penalty = train_steps(batches)
-                except tf.errors.ResourceExhaustedError:
-                    raise InputError("out of memory; a smaller batch_size or fewer channels need less") from None
+            with _one_line(spec):
+                loss, correct, *penalty = train_steps(batches)
             progress.calls_done += 1
             progress.loss += float(loss)
             progress.correct += float(correct)
@@ -225,7 +223,7 @@ def make_train_steps(
                 penalty_sum += tf.add_n(penalties) * tf.cast(tf.shape(y)[0], tf.float32)
         return (loss_sum, correct, penalty_sum) if model.losses else (loss_sum, correct)
 
-    with _own_code(spec):
+    with _one_line(spec):
         function = train_steps.get_concrete_function()
     _refuse_other_state(
         function, [*model.variables, *model.optimizer.variables, *(lookahead.slow if lookahead else [])]
@@ -233,11 +231,18 @@ def make_train_steps(
     return train_steps
 
 
-def _own_code(spec: ModelSpec) -> AbstractContextManager:
-    """Return what makes an InputError of what a network of the user's raises, as `own_code` does."""
-    if not is_own(spec.architecture):
-        return nullcontext()
-    return own_code("architecture", own_path("architecture", spec.architecture, "file"))
+@contextmanager
+def _one_line(spec: ModelSpec) -> Iterator[None]:
+    """Raise InputError where memory runs out while a network runs, and for what one of the user's raises.
+
+    Its file is not looked for: it may be gone while a training runs.
+    """
+    lack, path = tf.errors.ResourceExhaustedError, Path(spec.architecture).expanduser().absolute()
+    try:
+        with own_code("architecture", path, but=(lack,)) if is_own(spec.architecture) else nullcontext():
+            yield
+    except lack:
+        raise InputError("out of memory; a smaller batch_size or fewer channels need less") from None
 
 
 def _refuse_other_state(function: tf.types.experimental.ConcreteFunction, variables: list[keras.Variable]) -> None:

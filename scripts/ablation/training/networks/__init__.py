@@ -4,6 +4,7 @@ import inspect
 import math
 import re
 import tempfile
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -110,39 +111,39 @@ def _module(architecture: str) -> ModuleType:
 
 def _build_own(module: ModuleType, architecture: str, images: np.ndarray, classes: int, arguments: dict) -> keras.Model:
     """Return the model of the user's own `build`, which gives probabilities and loads as it was saved."""
-    path, shape = own_path("architecture", architecture, "file"), images.shape[1:]
-    where = f"architecture: {architecture}: the model of 'build'"
-    with own_code("architecture", path):
+    shape, where = images.shape[1:], f"architecture: {architecture}: the model of 'build'"
+    theirs = partial(own_code, "architecture", own_path("architecture", architecture, "file"))
+    with theirs():
         model = module.build(shape, classes, **arguments)
         inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
-        if not isinstance(model, keras.Model) or not inputs or not outputs:
-            raise InputError(
-                f"architecture: {architecture}: 'build' must return a Sequential or a functional keras.Model"
-            )
-        for method in OF_TRAINING:
-            if getattr(type(model), method) is not getattr(keras.Model, method):
-                raise InputError(
-                    f"{where} has a '{method}' of its own, which this workflow would not call; leave it out"
-                )
-        for what, tensors, size in (("takes", inputs, shape), ("returns", outputs, (classes,))):
-            if (shapes := [tuple(tensor.shape) for tensor in tensors]) != [(None, *size)]:
-                raise InputError(f"{where} {what} {', '.join(map(str, shapes))}; {(None, *size)} is needed")
-        if not model.trainable_variables:
-            raise InputError(f"{where} has nothing to train: no weight of it is trainable")
-        if outputs[0].dtype != "float32":
-            raise InputError(f"{where} returns {outputs[0].dtype}; give its last layer dtype='float32'")
+    if not isinstance(model, keras.Model) or not inputs or not outputs:
+        raise InputError(f"architecture: {architecture}: 'build' must return a Sequential or a functional keras.Model")
+    for method in OF_TRAINING:
+        if getattr(type(model), method) is not getattr(keras.Model, method):
+            raise InputError(f"{where} has a '{method}' of its own, which this workflow would not call; leave it out")
+    for what, tensors, size in (("takes", inputs, shape), ("returns", outputs, (classes,))):
+        if (shapes := [tuple(tensor.shape) for tensor in tensors]) != [(None, *size)]:
+            raise InputError(f"{where} {what} {', '.join(map(str, shapes))}; {(None, *size)} is needed")
+    if not model.trainable_variables:
+        raise InputError(f"{where} has nothing to train: no weight of it is trainable")
+    if outputs[0].dtype != "float32":
+        raise InputError(f"{where} returns {outputs[0].dtype}; give its last layer dtype='float32'")
+    with theirs():
         probabilities = model(images[:SAMPLE], training=False)
-        if not tf.is_tensor(probabilities):
-            raise InputError(f"{where} returns a {type(probabilities).__name__}; one tensor is needed")
-        probabilities = probabilities.numpy()
-        sums = probabilities.sum(axis=1)
-        if not (np.abs(sums - 1) < 1e-3).all() or probabilities.min() < 0:
-            raise InputError(f"{where} returns no probabilities, but sums as {sums[0]:.3g}; let it end in a softmax")
-        with tempfile.TemporaryDirectory() as folder:
+    if not tf.is_tensor(probabilities):
+        raise InputError(f"{where} returns a {type(probabilities).__name__}; one tensor is needed")
+    probabilities = probabilities.numpy()
+    sums = probabilities.sum(axis=1)
+    if not (np.abs(sums - 1) < 1e-3).all() or probabilities.min() < 0:
+        raise InputError(f"{where} returns no probabilities, but sums as {sums[0]:.3g}; let it end in a softmax")
+    with tempfile.TemporaryDirectory() as folder:
+        with theirs():
             model.save(Path(folder) / "model.keras")
-            loaded = load_model(Path(folder) / "model.keras", architecture)
-        if not np.array_equal(loaded(images[:SAMPLE], training=False).numpy(), probabilities):
-            raise InputError(f"{where} computes something else once it is saved and loaded; keep its state in weights")
+        loaded = load_model(Path(folder) / "model.keras", architecture)
+    with theirs():
+        again = loaded(images[:SAMPLE], training=False).numpy()
+    if not np.array_equal(again, probabilities):
+        raise InputError(f"{where} computes something else once it is saved and loaded; keep its state in weights")
     return model
 
 
