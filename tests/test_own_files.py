@@ -45,6 +45,13 @@ def test_a_file_imports_its_neighbor_whatever_else_has_that_name(tmp_path, monke
     assert own_files.load_module("x", tmp_path / "my/net.py", "build").VALUE == 2
 
 
+def test_a_syntax_error_has_its_line(tmp_path):
+    path = tmp_path / "a.py"
+    path.write_text("a = 1\nb = (\n")
+    with pytest.raises(InputError, match=f"^x: {path}, line 2: SyntaxError: '\\(' was never closed$"):
+        own_files.load_module("x", path, "read")
+
+
 def test_an_error_of_ours_in_the_user_s_code_has_its_place(tmp_path):
     path = tmp_path / "a.py"
     path.write_text("from ablation.errors import InputError\nraise InputError('no such model')\n")

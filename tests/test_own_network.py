@@ -474,6 +474,11 @@ REFUSED = {
         "    model.add(layers.Lambda(lambda x: 2 * x))\n    model.add(layers.Flatten())",
         "can't be loaded",
     ),
+    "what is not saved": (
+        "    model.add(layers.Flatten())",
+        "    model.add(layers.ReLU())\n    model.layers[-1].call = lambda x: -x\n    model.add(layers.Flatten())",
+        "computes something else once it is saved and loaded",
+    ),
 }
 
 
@@ -560,6 +565,13 @@ def test_what_a_layer_raises_is_one_line(tensorflow, schema, own, when):
     assert f"own.py, line {number}: {message}" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "Arguments received" not in str(caught.value)
+
+
+def test_a_weight_that_nothing_depends_on_is_left_as_it_is(tensorflow, schema, own):
+    unused = "        self.unused = self.add_weight(shape=(), initializer='ones', name='unused')\n"
+    text = CUSTOM.replace("        self.mean =", f"{unused}        self.mean =")
+    _, _, model = train(schema, {"architecture": own(text), "epochs": 1})
+    assert [float(weight) for weight in model.weights if weight.name == "unused"] == [1]
 
 
 def test_memory_that_runs_out_is_one_line(tensorflow, schema, own):

@@ -193,6 +193,22 @@ def test_history(tensorflow, spec, data):
     assert all(0 <= row.accuracy <= 1 and row.loss > 0 and row.seconds > 0 for row in history)
 
 
+def test_loss_and_accuracy_of_an_epoch_are_those_of_its_images(tensorflow, spec, data):
+    """Of a network that hardly learns they are what the first weights give."""
+    import keras
+
+    from ablation.training import networks
+
+    spec = spec.replace(batch_normalization=None, dropout=(0.0, 0.0, 0.0), learning_rate=1e-12)
+    _, (first, second) = run(spec, data)
+    keras.utils.set_random_seed(1)
+    (images, labels), _ = split(*data, spec, 1)
+    probabilities = networks.build_network(spec, images, 3)(images, training=False).numpy()
+    for epoch in (first, second):
+        assert epoch.accuracy == np.mean(probabilities.argmax(axis=1) == labels)
+        assert epoch.loss == pytest.approx(-np.log(probabilities[np.arange(len(labels)), labels]).mean(), rel=1e-5)
+
+
 def test_a_seed_decides_everything(tensorflow, spec, data):
     (once, history), (again, same_history), (other, _) = run(spec, data), run(spec, data), run(spec, data, seed=2)
     for a, b in zip(once, again, strict=True):
