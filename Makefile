@@ -103,7 +103,8 @@ bench: $(VENV)/.installed .venv-bench/.installed
 	touch $@
 
 gpu: $(VENV)/.installed
-	$(BIN)/pip install "tensorflow[and-cuda]==$$(sed -n 's/^tensorflow==\([0-9.]*\).*/\1/p' envs/requirements.txt)"
+	$(BIN)/pip install "tensorflow[and-cuda]==$$(sed -n 's/^tensorflow==\([0-9.]*\).*/\1/p' envs/requirements.txt)" \
+	    "nvidia-cuda-nvcc-cu12>=12.6.85" # an older ptxas may compile XLA's code for Hopper wrongly: openxla/xla#19927
 
 lock: $(VENV)/.installed-dev
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
