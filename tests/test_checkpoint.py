@@ -14,7 +14,7 @@ import pytest
 
 from ablation import files
 from ablation.data import datasets, images, whitening
-from ablation.errors import Interrupted
+from ablation.errors import InputError, Interrupted
 from ablation.keys import key_of
 from ablation.plan import Plan
 from ablation.settings import check, specs
@@ -91,6 +91,17 @@ def test_a_modern_training_goes_on_too(tensorflow, modern_config, schema, tmp_pa
         assert same_losses == losses, looks
         for a, b in zip(resumed, whole, strict=True):
             np.testing.assert_array_equal(a, b, f"{looks} looks")
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "looks", "message"), [(200, 0, "weights are nan or infinite in epoch 1"), (8, 1, "the loss is nan")]
+)
+def test_no_checkpoint_has_what_is_not_finite(tensorflow, spec, tmp_path, batch_size, looks, message):
+    """Neither after an epoch of a single step, whose loss was finite, nor when a signal comes."""
+    path = tmp_path / "state.npz"
+    with pytest.raises(InputError, match=message):
+        train(spec.replace(learning_rate=np.inf, batch_size=batch_size), StopAt(path, looks))
+    assert not path.exists()
 
 
 @pytest.mark.parametrize("looks", [1, 2, 4])

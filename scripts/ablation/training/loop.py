@@ -87,9 +87,9 @@ def train(
     checkpoint: the one that the training resumes from and saves its state to. A resumed training computes,
     bit for bit on the CPU, what one without an interruption computes.
 
-    Raises InputError when the loss is no longer finite, memory runs out, the steps are fewer than spec.lookahead or
-    what is cut out is no smaller than an image, where a network of the user's raises something, and as
-    `make_train_steps` does; Interrupted when checkpoint.stop_signal is set and the state is saved.
+    Raises InputError when the loss or a weight is no longer finite, memory runs out, the steps are fewer than
+    spec.lookahead or what is cut out is no smaller than an image, where a network of the user's raises something, and
+    as `make_train_steps` does; Interrupted when checkpoint.stop_signal is set and the state is saved.
     """
     n, (val_images, val_labels) = len(train_data[0]), val_data
     steps = total_steps(spec, n)
@@ -126,6 +126,7 @@ def train(
                 progress.penalty = (progress.penalty or 0.0) + float(penalty[0])
             progress.seconds = time.perf_counter() - start
             if checkpoint and (stop_signal := checkpoint.stop_signal):
+                _check_finite(progress.loss + (progress.penalty or 0.0), trained, epoch)
                 checkpoint.save(variables, asdict(progress))
                 raise Interrupted(f"{stop_signal} in epoch {epoch}; checkpoint saved; rerun to resume")
         val_loss = val_accuracy = math.nan
@@ -142,13 +143,20 @@ def train(
             penalty=None if progress.penalty is None else progress.penalty / n,
         )
         on_epoch(row)
-        if not np.isfinite(minimized := row.loss + (row.penalty or 0.0)):
-            raise InputError(f"the loss is {minimized} in epoch {epoch}; lower the model's learning_rate")
+        _check_finite(row.loss + (row.penalty or 0.0), trained, epoch)
         progress = Progress([*progress.history, row])
         if checkpoint and (epoch % checkpoint.every == 0 or epoch == spec.epochs):
             checkpoint.save(variables, asdict(progress))
     model.optimizer.finalize_variable_values(trained)
     return progress.history
+
+
+def _check_finite(loss: float, trained: list[keras.Variable], epoch: int) -> None:
+    """Raise InputError for a loss or weights that are not finite, which no checkpoint and no model is to have."""
+    if not np.isfinite(loss):
+        raise InputError(f"the loss is {loss} in epoch {epoch}; lower the model's learning_rate")
+    if not all(np.isfinite(variable.numpy()).all() for variable in trained):
+        raise InputError(f"weights are nan or infinite in epoch {epoch}; lower the model's learning_rate")
 
 
 def epoch_order(spec: ModelSpec, seed: int, epoch: int, n: int) -> np.ndarray:
