@@ -49,7 +49,7 @@ def finish(results, right=RIGHT, images=200, versions=VERSIONS, only=None, **cha
                 "precision": "float32",
                 "train_digest": "1f" * 32,
                 "history_digest": files.file_digest(training / "history.csv"),
-                "weights_digest": f"{model} {seed}",
+                "weights_digest": f"{planned.training_keys[model]} {seed}",
             }
             record = {"key": keys.key_of(made_from), "made_from": made_from, **trained}
             files.write_record(folder / "training.json", record)
@@ -118,6 +118,16 @@ def test_accuracy_moves_with_the_interval_and_verdict_of_the_statistics(tmp_path
     assert row(text, "a").endswith(f"{difference} {low} to {high} better")
     assert "corrected for 1 test (Holm)" in text.replace("\n", " ")  # b has the same answers and is not tested
     assert row(printed(b, a), "a").endswith("worse")
+
+
+def test_one_training_of_two_names_is_tested_once(tmp_path):
+    """The correction is for as many tests as there are, not for as many rows."""
+    models = {"a": {}, "twin": {}, "b": {"epochs": 5}}
+    a = finish(tmp_path / "a", dict.fromkeys(models, 0.7), models=models)
+    b = finish(tmp_path / "b", {"a": 0.9, "twin": 0.9, "b": 0.8}, models=models)
+    text = printed(a, b)
+    assert "corrected for 2 tests (Holm)" in text.replace("\n", " ")
+    assert row(text, "twin").removeprefix("twin") == row(text, "a").removeprefix("a")
 
 
 def test_what_is_not_trained_is_unknown_not_the_same(tmp_path):

@@ -47,14 +47,23 @@ def test_what_no_longer_applies_goes_along_and_the_row_says_so(schema):
     models = {"m": SGD, "f": {"ablate": {"of": "m", "settings": ["optimizer", "momentum"]}}}
     config = complete(schema, models)
     row = config["models"]["m-without-optimizer"]
-    assert (row["optimizer"], row["momentum"], row["weight_decay"], row["learning_rate"]) == (
-        "adadelta",
-        None,
-        None,
-        0.5,
+    assert (row["optimizer"], row["momentum"], row["weight_decay"]) == ("adadelta", None, None)
+    assert row["description"] == (
+        "m with optimizer adadelta; learning_rate 1; without momentum, weight_decay, which do not apply then"
     )
-    assert row["description"] == "m with optimizer adadelta; without momentum, weight_decay, which do not apply then"
     assert config["models"]["m-without-momentum"]["momentum"] == 0.9
+
+
+def test_a_learning_rate_goes_with_its_optimizer(schema):
+    """It returns to the default together with the optimizer, unless the default is for another one still."""
+    models = {"m": {"optimizer": "adamw", "learning_rate": 0.003}, "f": {"ablate": {"of": "m"}}}
+    config = complete(schema, models)
+    assert list(config["families"]["f"]["rows"]) == ["m-without-optimizer"]
+    assert config["models"]["m-without-optimizer"]["learning_rate"] == 1
+    both = {"optimizer": "sgd", "learning_rate": 0.1}
+    assert complete(schema, models, defaults=both)["models"]["m-without-optimizer"]["learning_rate"] == 0.1
+    of_none = complete(schema, models, defaults={"optimizer": "adam"})["models"]["m-without-optimizer"]
+    assert (of_none["optimizer"]["name"], of_none["learning_rate"]) == ("adam", 0.003)
 
 
 def test_a_list_of_another_length_goes_along_but_is_not_put_back_alone(schema):
@@ -151,7 +160,7 @@ def test_facts_are_json_and_the_config_in_the_report_completes_to_the_same_study
     assert json.loads(json.dumps(facts)) == facts
     assert (facts["families"]["f"]["title"], facts["families"]["f"]["description"]) == ("T", "D")
     assert facts["families"]["g"]["title"] == "g"
-    assert facts["families"]["f"]["labels"]["m-without-optimizer"] == "optimizer adadelta"
+    assert facts["families"]["f"]["labels"]["m-without-optimizer"] == "optimizer adadelta; learning_rate 1"
     again = check.validate_and_fill(yaml.safe_load(facts["config"]), schema)
     for key in ("models", "families"):
         assert again[key] == config[key]

@@ -463,6 +463,11 @@ REFUSED = {
         '    return keras.Model(model.inputs, {"a": model.outputs[0]})',
         "a dict; one tensor is",
     ),
+    "compiled": (
+        "    return model",
+        '    model.compile("sgd", "mse")\n    return model',
+        "is compiled; leave that out",
+    ),
     "a step of its own": (
         "    return model",
         "    class Mine(keras.Model):\n        def train_step(self, data): ...\n\n"

@@ -100,8 +100,8 @@ def test_cells_of_the_table_by_hand():
         "validation accuracy, last epoch, %",
         "95% interval, new images, %",
         "minus baseline, points",
-        "on these images",
-        "on new images",
+        "verdict, these images",
+        "verdict, new images",
         "test loss",
         "published accuracy, %",
         "ours minus published, points",
@@ -269,7 +269,7 @@ def test_the_next_steps_are_those_that_would_say_more():
     assert steps({model: ACCURACIES[model] for model in "ab"}) == [LONGER]  # b is better: nothing to look closer at
     assert steps({"a": ACCURACIES["a"]}) == []
     assert steps({"a": ACCURACIES["a"]}, report_on="validation")[0].startswith("Once you have chosen a model, set")
-    assert "Find out why c is at chance level" in steps(ACCURACIES | {"c": NEAR_CHANCE["c"]})[0]
+    assert "Find out why c is near chance level" in steps(ACCURACIES | {"c": NEAR_CHANCE["c"]})[0]
     html = render()
     assert "<li>Train longer (<code>epochs</code>): the" in html
     assert "What to do next" not in render({"a": ACCURACIES["a"]})
@@ -341,7 +341,7 @@ def test_models_that_are_all_at_chance_are_not_ranked(seeds):
 
 
 def test_some_models_at_chance_are_named():
-    assert sentences(ACCURACIES | {"c": NEAR_CHANCE["c"]})[1] == "At chance level (10.00%): c."
+    assert sentences(ACCURACIES | {"c": NEAR_CHANCE["c"]})[1] == "Not shown to be above chance level (10.00%): c."
 
 
 FAMILY = {

@@ -115,7 +115,7 @@ def test_pictures_of_the_test_images_get_the_probabilities_of_the_evaluation(tra
     output = tmp_path / "new/table.csv"
     predict([run_of(trained, model) for model in models], [trained / "pictures"], output)
     header, *rows = csv.reader(output.read_text().splitlines())
-    assert header == ["file", "class", "probability", *CLASSES]
+    assert header == ["file", "class", "probability", *(f"p_{name}" for name in CLASSES)]
     assert [row[0] for row in rows] == [str(trained / f"pictures/{number:02}.png") for number in range(30)]
     stored = [files.read_npz(run_of(trained, model) / "predictions.npz", "probabilities")[0] for model in models]
     expected = np.mean(stored, axis=0, dtype=np.float64)

@@ -168,6 +168,8 @@ def test_a_long_list_is_not_printed_whole(schema):
 def test_models_are_missing(schema):
     with pytest.raises(InputError, match="models: missing"):
         check.validate_and_fill({"title": "x"}, schema)
+    with pytest.raises(InputError, match="^modles: unknown key; did you mean 'models'"):
+        check.validate_and_fill({"title": "x", "modles": {"a": {}}}, schema)
 
 
 def test_an_entry_overrides_defaults_and_defaults_the_schema(schema):

@@ -123,6 +123,7 @@ def test_a_published_accuracy_is_compared_with_one_more_run():
         ([0.6] * 8 + [0.609, 0.609], False),
         ([0.6] * 8 + [0.612, 0.611], True),
         ([0.1, 0.9] * 5, False),
+        ([0.5, 0.9, 0.4, 0.9] * 2 + [0.7, 0.9], False),  # 15 points more, of standard errors of 27
         ([0.1] * 4 + [0.9] * 5, None),
         ([0.1] * 8 + [np.nan, 0.9], None),
     ],
@@ -215,8 +216,8 @@ def test_texts_for_a_paper():
     assert texts.loc["b", "minus baseline, points"] == "+10.00"
     assert texts.loc["a", "minus baseline, points"] == "baseline"
     assert texts.loc["c", "minus baseline, points"] == "−0.20"
-    assert texts.loc["c", "on these images"] == "not distinguishable"
-    assert texts.loc["a", ["on these images", "on new images"]].tolist() == ["", ""]
+    assert texts.loc["c", "verdict, these images"] == "not distinguishable"
+    assert texts.loc["a", ["verdict, these images", "verdict, new images"]].tolist() == ["", ""]
     assert texts.loc["a", "parameters"] == "10,000"
     assert len(texts.columns) == 7
     averaged = table.paper_table(a_study(ACCURACIES, averaged=["b"])[2]).set_index("model")

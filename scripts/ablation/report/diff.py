@@ -254,7 +254,11 @@ def _of_predictions(a: Study, b: Study, pairs: list[tuple[str, str]]) -> tuple[d
         for name, _ in pairs
         if digests["A", name] == digests["B", name]
     }
-    tested = {"moved": [(f"B {name}", f"A {name}") for name, _ in pairs if name not in moves]}
+    alike: dict[tuple, list[str]] = {}  # models of the same predictions on both sides, which are tested once
+    for name, _ in pairs:
+        if name not in moves:
+            alike.setdefault((*digests["A", name], *digests["B", name]), []).append(name)
+    tested = {"moved": [(f"B {names[0]}", f"A {names[0]}") for names in alike.values()]}
     weak = statistics.at_chance(scores, statistics.chance_level(a.labels))
     for row in statistics.compare_pairs(tested, scores, weak).to_dict("records"):
         name = row["model"].removeprefix("B ")
@@ -263,6 +267,7 @@ def _of_predictions(a: Study, b: Study, pairs: list[tuple[str, str]]) -> tuple[d
         if row["population_verdict"] != verdict:
             verdict += f"; on new images {row['population_verdict']}"
         moves[name] = Move.of(*means[name], tuple(row[end] for end in ends), verdict)
+    moves |= {name: moves[names[0]] for names in alike.values() for name in names}
     notes = []
     if count := len(tested["moved"]):
         of = "the means over seeds, on these images" if len(a.seeds) > 1 else "these two networks, on new images"

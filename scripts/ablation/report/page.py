@@ -128,8 +128,8 @@ def next_steps(table: pd.DataFrame, comparisons: pd.DataFrame, limited: bool) ->
         models = _listed(table.loc[table["at_chance"], "model"])
         verb = "is" if table["at_chance"].sum() == 1 else "are"
         steps.append(
-            f"Find out why {models} {verb} at chance level: look at curves, labels, `learning_rate`, and the number of"
-            " steps (`epochs`, `batch_size`)."
+            f"Find out why {models} {verb} near chance level: look at curves, labels, `learning_rate`, and the number"
+            " of steps (`epochs`, `batch_size`)."
         )
     improving = table.loc[table["still_improving"].eq(True), "model"]
     if len(improving):
@@ -169,7 +169,7 @@ def summary(
         ]
     sentences = [_best_model_sentence(table, images)]
     if len(weak):
-        sentences.append(f"At {level}: {_listed(weak)}.")
+        sentences.append(f"Not shown to be above {level}: {_listed(weak)}.")
     if families:
         against, pairs = families["baseline"], families["pairs"]
         sentences += _against_sentences(against, f"the baseline, {baseline}")

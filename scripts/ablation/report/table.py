@@ -191,13 +191,18 @@ COLUMNS = [
         "verdict",
         "compared with the baseline, on these images: `better`, `worse`, `not distinguishable`, `both at chance`,"
         " `too few seeds`",
-        "on these images",
+        "verdict, these images",
         words=True,
         needs="verdicts",
         paper="value",
     ),
     Column(
-        "population_verdict", "the same, on new images", "on new images", words=True, needs="verdicts", paper="value"
+        "population_verdict",
+        "the same, on new images",
+        "verdict, new images",
+        words=True,
+        needs="verdicts",
+        paper="value",
     ),
     Column("loss", "clipped cross-entropy on these images, mean over seeds", "test loss", "{:.4f}".format),
     Column("published_loss", "published test loss"),
@@ -227,8 +232,9 @@ COLUMNS = [
     Column("epochs", "passes over the training images", "epochs", detail=_improving),
     Column(
         "still_improving",
-        "whether validation accuracy, mean over seeds, was over a point higher in the last fifth of the epochs than in"
-        " the fifth before; empty with fewer than 10 epochs or without validation images",
+        "whether validation accuracy, mean over seeds, was over a point, and over two standard errors, higher in the"
+        " last fifth of the epochs than in the fifth before; empty with fewer than 10 epochs or without validation"
+        " images",
     ),
     Column(
         "training_seconds",
@@ -273,11 +279,13 @@ def _of_histories(histories: list[pd.DataFrame]) -> dict[str, float | None]:
 
 
 def _is_improving(accuracies: np.ndarray) -> bool | None:
-    """Tell whether accuracies by epoch, fractions, still rise at their end; None where they can't say."""
+    """Tell whether accuracies by epoch, fractions, rise at their end, and not by chance; None where they can't say."""
     fifth = len(accuracies) // 5
     if fifth < 2 or np.isnan(accuracies).any():
         return None
-    return bool(accuracies[-fifth:].mean() - accuracies[-2 * fifth : -fifth].mean() > IMPROVEMENT)
+    last, before = accuracies[-fifth:], accuracies[-2 * fifth : -fifth]
+    standard_error = ((last.var(ddof=1) + before.var(ddof=1)) / fifth) ** 0.5
+    return bool(last.mean() - before.mean() > max(IMPROVEMENT, 2 * standard_error))
 
 
 def accuracy_table(
@@ -423,10 +431,10 @@ def latex(texts: pd.DataFrame, caption: str) -> str:
     tab:changes. The two verdicts are one column, and a heading has several lines, so that a page is wide enough.
     """
     figures = texts.drop(columns="changes")
-    if "on new images" in figures:
-        here, new = figures["on these images"], figures.pop("on new images")
-        figures["on these images"] = here.where(here == new, here + ", on new images " + new)
-        figures = figures.rename(columns={"on these images": "verdict"})
+    if "verdict, new images" in figures:
+        here, new = figures["verdict, these images"], figures.pop("verdict, new images")
+        figures["verdict, these images"] = here.where(here == new, here + ", on new images " + new)
+        figures = figures.rename(columns={"verdict, these images": "verdict"})
     long = {name for name in figures if name != "model" and _is_words(name) and figures[name].str.len().max() > 8}
     width = "2.2cm" if len(figures.columns) <= COMFORTABLE else "1.7cm"
     kinds = [(f"p{{{width}}}" if name in long else "l") if _is_words(name) else "r" for name in figures]

@@ -81,9 +81,14 @@ def validate_and_fill(config: dict, schema: dict) -> dict:
     return config
 
 
-def _rank(error: ValidationError) -> tuple[bool, list[str]]:
-    """Return the order in which errors are told: an unknown key last, since another one may be why it is not known."""
-    return error.validator == "additionalProperties", list(map(str, error.path))
+def _rank(error: ValidationError) -> tuple[bool, bool, list[str]]:
+    """Return the order in which errors are told.
+
+    An unknown key inside of a section comes last, since another error may be why it is not known; a missing one after
+    others, since a misspelled one may be meant.
+    """
+    unknown = error.validator == "additionalProperties" and bool(error.path)
+    return unknown, error.validator == "required", list(map(str, error.path))
 
 
 def _check_characters(where: str, value: Any) -> None:

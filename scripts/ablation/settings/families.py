@@ -206,6 +206,7 @@ def _ablation(where: str, family: dict, settings: _Settings) -> Rows:
     of, wanted = family["of"], family["entry"]["ablate"].get("settings", "all")
     own = settings.own(of)
     defaults = settings.defaults(own)
+    rate = defaults["learning_rate"]
     rows: Rows = {}
     put_back = []
     for setting in settings.rules(own) if wanted == "all" else wanted:
@@ -214,7 +215,13 @@ def _ablation(where: str, family: dict, settings: _Settings) -> Rows:
                 has = format_settings({setting: defaults.get(setting)})
                 raise InputError(f"{where}.settings: {of} has {has}, as defaults have: nothing to put back")
             continue
-        rest, along = settings.settled({key: value for key, value in own.items() if key != setting})
+        rest = {key: value for key, value in own.items() if key != setting}
+        about = {setting: defaults[setting]}
+        if setting == "optimizer" and rest.get("learning_rate", rate) != rate:  # which is meant for this optimizer
+            with_default = {key: value for key, value in rest.items() if key != "learning_rate"}
+            if not settings.lacks_rate(with_default):
+                rest, about = with_default, about | {"learning_rate": rate}
+        rest, along = settings.settled(rest)
         line = WITHOUT_RATE.get(setting, "") if settings.lacks_rate(rest) else ""
         if others := settings.of_other_length(setting, rest):
             back = format_settings({setting: defaults[setting]})
@@ -226,7 +233,7 @@ def _ablation(where: str, family: dict, settings: _Settings) -> Rows:
             continue
         if settings.complete(rest) == settings.complete(own):
             continue
-        about = {setting: defaults[setting]} | along
+        about |= along
         rows[f"{of}-without-{setting}"] = about, rest | {"description": _in_words(of, about)}
         put_back.append(setting)
     if not rows:

@@ -74,7 +74,7 @@ def predict_pictures(
     class_names, broken = runs[0].class_names, 0
     with _text_output(output) as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(["file", "class", "probability", *(class_names if all_classes else [])])
+        table.writerow(["file", "class", "probability", *(f"p_{name}" for name in class_names if all_classes)])
         for start in range(0, len(paths), BATCH):
             read = {}
             for path in paths[start : start + BATCH]:

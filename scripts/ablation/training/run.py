@@ -8,6 +8,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
+
 from ablation import files
 from ablation.data import images
 from ablation.errors import InputError
@@ -63,7 +65,8 @@ def train_run(
     _check_plan(spec, made_from, folder)
     if spec.precision != policy:
         logger.info(f"{title}: precision {spec.precision}: {policy}, since {reason}")
-    logger.info(f"{title}: {model.count_params():,} parameters, {device}, {policy}")
+    parameters = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
+    logger.info(f"{title}: {parameters:,} parameters, {device}, {policy}")
 
     board = folder.parents[2] / "tensorboard" / name / f"seed{seed}"  # by name, which TensorBoard shows
     curves = tensorboard.Curves(board, len(train_data[0])) if log_to == "tensorboard" else None

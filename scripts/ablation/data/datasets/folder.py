@@ -8,7 +8,7 @@ import numpy as np
 
 from ablation.class_folders import list_pictures
 from ablation.data.datasets import Dataset, held_out
-from ablation.data.pictures import read_picture
+from ablation.data.pictures import SUFFIXES, read_picture
 from ablation.errors import InputError
 
 SHOWN = 3  # names in a message
@@ -23,8 +23,9 @@ def read(source: str | Path, seed: int, size: int, groups: str | None = None) ->
     size: height and width in pixels; groups: what belongs together, as `read_groups` takes it: no group is both trained
     and tested on.
 
-    Raises InputError for files that are no pictures or broken ones, all in one line; for a class that is only in
-    `train` or only in `test`; and as `list_pictures`, `read_groups` and `datasets.held_out` do.
+    Raises InputError for files that are no pictures, are broken or have another suffix than SUFFIXES, all in one line;
+    for a class that is only in `train` or only in `test`; and as `list_pictures`, `read_groups` and `datasets.held_out`
+    do.
     """
     folder = Path(source)
     names = list_pictures(folder)
@@ -32,6 +33,8 @@ def read(source: str | Path, seed: int, size: int, groups: str | None = None) ->
     images, broken = np.empty((len(names), size, size, 3), np.uint8), {}
     for image, name in zip(images, names, strict=True):
         try:
+            if Path(name).suffix.lower() not in SUFFIXES:
+                raise InputError(f"has another suffix than {', '.join(SUFFIXES)}")
             image[...] = read_picture(folder / name, (size, size), 3)
         except InputError as error:
             broken[name] = str(error).removeprefix(f"{folder / name}: ")

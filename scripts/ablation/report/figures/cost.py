@@ -28,7 +28,8 @@ ALT = "Accuracy against parameters and against training time"
 CAPTION = (
     "Test accuracy against the number of trainable parameters and against the time of one training on the machine"
     " that trained it, as if every epoch took as long as the fastest one, since other work slows epochs down. Up and"
-    " to the left is better; bars are 95% intervals on new images. With many models, each has a row, best first."
+    " to the left is better; bars are 95% intervals on new images. Models of one size stand side by side, the first"
+    " of them at its number of parameters. With many models, each has a row, best first."
 )
 UNITS = {"parameters": (1e6, "million parameters"), "training_seconds": (60, "minutes of training")}
 

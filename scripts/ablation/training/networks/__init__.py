@@ -118,6 +118,8 @@ def _build_own(module: ModuleType, architecture: str, images: np.ndarray, classe
         inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
     if not isinstance(model, keras.Model) or not inputs or not outputs:
         raise InputError(f"architecture: {architecture}: 'build' must return a Sequential or a functional keras.Model")
+    if model.compiled:
+        raise InputError(f"{where} is compiled; leave that out: optimizer and loss are settings of the study")
     for method in OF_TRAINING:
         if getattr(type(model), method) is not getattr(keras.Model, method):
             raise InputError(f"{where} has a '{method}' of its own, which this workflow would not call; leave it out")
