@@ -122,7 +122,7 @@ $(VENV)/.python:
 	touch $@
 
 $(VENV)/.installed: $(VENV)/.python envs/requirements.txt pyproject.toml
-	@echo "Installing TensorFlow and the rest into $(VENV): a few minutes, 2.6 GB on disk"
+	@echo "Installing TensorFlow and the rest into $(VENV): a few minutes, 3 GB on disk"
 	$(BIN)/pip install --quiet --disable-pip-version-check -r envs/requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@

@@ -423,7 +423,7 @@ def test_a_schedule_lasts_as_long_as_the_training(tensorflow, schema):
         ),
         (
             {"optimizer": "adamw"},
-            "a.learning_rate: missing; the default 1 is for adadelta, and Keras's adamw has 0.001 by its own",
+            "a.learning_rate: missing; the default 1 is for adadelta, and that of Keras's adamw is 0.001",
         ),
         ({"optimizer": "AdamW"}, "models.a.optimizer: 'AdamW' is unknown; did you mean 'adamw'?"),
         (

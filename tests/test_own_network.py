@@ -450,7 +450,7 @@ REFUSED = {
     "classes": ("Dense(classes", "Dense(classes + 1", "returns (None, 4); (None, 3) is needed"),
     "shape": ("keras.Input(input_shape)", "keras.Input((16, 16, 1))", "takes (None, 16, 16, 1); (None, 16, 16, 3) is"),
     "half": ('dtype="float32"', 'dtype="float16"', "returns float16; give its last layer dtype='float32'"),
-    "nothing": ("    return model", "    return None", "'build' must return a Sequential or a functional keras.Model"),
+    "nothing": ("    return model", "    return None", "a functional keras.Model, not NoneType"),
     "nothing to train": (
         "    return model",
         "    model.trainable = False\n    return model",
@@ -477,6 +477,12 @@ REFUSED = {
     "lambda": (
         "    model.add(layers.Flatten())",
         "    model.add(layers.Lambda(lambda x: 2 * x))\n    model.add(layers.Flatten())",
+        "has a Lambda layer, which can't be loaded again",
+    ),
+    "a class that can't be found again": (
+        "    model.add(layers.Flatten())",
+        "    class Same(layers.Layer):\n        def call(self, x): return x\n\n"
+        "    model.add(Same())\n    model.add(layers.Flatten())",
         "can't be loaded",
     ),
     "what is not saved": (

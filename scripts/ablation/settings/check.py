@@ -410,7 +410,7 @@ def _explain(error: ValidationError) -> str:
     if "propertyNames" in error.absolute_schema_path:
         return (
             f"{where}: {got} is not a valid model name:"
-            " use up to 64 letters, digits, '-', '_' and '.', starting with a letter"
+            " use up to 64 letters a to z, digits, '-', '_' and '.', starting with a letter"
         )
     if error.validator == "type":
         if isinstance(value, float) and not math.isfinite(value):

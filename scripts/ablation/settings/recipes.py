@@ -58,7 +58,7 @@ def why_own_rate(optimizer: Any, ours: dict) -> str:
     if optimizer in ours["enum"]:
         return ""
     name = optimizer["name"] if isinstance(optimizer, dict) else optimizer
-    return f"Keras's {name} has {keras_recipes()['optimizer'][name]['learning_rate']} by its own"
+    return f"that of Keras's {name} is {keras_recipes()['optimizer'][name]['learning_rate']}"
 
 
 def settled(setting: str, value: Any, ours: dict) -> Any:

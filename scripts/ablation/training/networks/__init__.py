@@ -117,7 +117,12 @@ def _build_own(module: ModuleType, architecture: str, images: np.ndarray, classe
         model = module.build(shape, classes, **arguments)
         inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
     if not isinstance(model, keras.Model) or not inputs or not outputs:
-        raise InputError(f"architecture: {architecture}: 'build' must return a Sequential or a functional keras.Model")
+        raise InputError(
+            f"architecture: {architecture}: 'build' must return a Sequential or a functional keras.Model, not"
+            f" {type(model).__name__}"
+        )
+    if any(isinstance(layer, keras.layers.Lambda) for layer in model._flatten_layers()):
+        raise InputError(f"{where} has a Lambda layer, which can't be loaded again; write a class of layer instead")
     if model.compiled:
         raise InputError(f"{where} is compiled; leave that out: optimizer and loss are settings of the study")
     for method in OF_TRAINING:
