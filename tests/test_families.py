@@ -62,6 +62,13 @@ def test_a_learning_rate_goes_with_its_optimizer(schema):
     assert config["models"]["m-without-optimizer"]["learning_rate"] == 1
     both = {"optimizer": "sgd", "learning_rate": 0.1}
     assert complete(schema, models, defaults=both)["models"]["m-without-optimizer"]["learning_rate"] == 0.1
+    alike = {"optimizer": {"name": "adamw", "weight_decay": 0.1}, "learning_rate": 0.003}
+    of_adamw = {"optimizer": "adamw", "learning_rate": 0.001}
+    rows = complete(schema, {"m": alike, "f": {"ablate": {"of": "m"}}}, defaults=of_adamw)["models"]
+    assert (rows["m-without-optimizer"]["learning_rate"], rows["m-without-learning_rate"]["learning_rate"]) == (
+        0.003,
+        0.001,
+    )
     of_none = complete(schema, models, defaults={"optimizer": "adam"})["models"]["m-without-optimizer"]
     assert (of_none["optimizer"]["name"], of_none["learning_rate"]) == ("adam", 0.003)
 

@@ -219,7 +219,7 @@ BROKEN = {
     "cut.png": (truncated, "cut.png"),
     "moving.webp": (animated, "3 frames or pages; expected one"),
     "pages.tif": (animated, "3 frames or pages"),
-    "moving.gif": (animated, "another suffix than .jpg, "),
+    "moving.gif": (animated, "has no suffix such as .jpg"),
     "moving.png": (
         lambda path: animated(path.with_suffix(".gif")) or path.with_suffix(".gif").rename(path),
         "no picture that can be read (expected JPEG, PNG",
@@ -228,8 +228,8 @@ BROKEN = {
     "wide.png": (lambda path: save(path, Image.new("1", (MAX_SIDE + 1, 2))), "50001 x 2 pixels; at most 50,000"),
     "text.jpg": (lambda path: path.write_text("hello"), "no picture"),
     "empty.png": (lambda path: path.touch(), "no picture"),
-    "notes.txt": (lambda path: path.write_text("hello"), "another suffix than .jpg, "),
-    "1.jpg.bak": (lambda path: Image.new("RGB", (9, 9)).save(path, "JPEG"), "another suffix than .jpg, "),
+    "notes.txt": (lambda path: path.write_text("hello"), "has no suffix such as .jpg"),
+    "1.jpg.bak": (lambda path: Image.new("RGB", (9, 9)).save(path, "JPEG"), "has no suffix such as .jpg"),
     "float.tiff": (lambda path: save(path, Image.fromarray(np.ones((9, 9), np.float32))), "32 bits per channel"),
 }
 

@@ -450,7 +450,7 @@ REFUSED = {
     "classes": ("Dense(classes", "Dense(classes + 1", "returns (None, 4); (None, 3) is needed"),
     "shape": ("keras.Input(input_shape)", "keras.Input((16, 16, 1))", "takes (None, 16, 16, 1); (None, 16, 16, 3) is"),
     "half": ('dtype="float32"', 'dtype="float16"', "returns float16; give its last layer dtype='float32'"),
-    "nothing": ("    return model", "    return None", "a functional keras.Model, not NoneType"),
+    "nothing": ("    return model", "    return None", "a functional keras.Model (got NoneType)"),
     "nothing to train": (
         "    return model",
         "    model.trainable = False\n    return model",
@@ -468,6 +468,12 @@ REFUSED = {
         '    model.compile("sgd", "mse")\n    return model',
         "is compiled; leave that out",
     ),
+    "compiled inside": (
+        "    model.add(layers.Flatten())",
+        "    model.add(layers.Flatten())\n    model.add(keras.Sequential([layers.ReLU()]))\n"
+        '    model.layers[-1].compile("sgd", "mse")',
+        "is compiled; leave that out",
+    ),
     "a step of its own": (
         "    return model",
         "    class Mine(keras.Model):\n        def train_step(self, data): ...\n\n"
@@ -477,7 +483,7 @@ REFUSED = {
     "lambda": (
         "    model.add(layers.Flatten())",
         "    model.add(layers.Lambda(lambda x: 2 * x))\n    model.add(layers.Flatten())",
-        "has a Lambda layer, which can't be loaded again",
+        "a Lambda layer has Python code, which Keras doesn't load",
     ),
     "a class that can't be found again": (
         "    model.add(layers.Flatten())",

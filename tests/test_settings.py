@@ -170,6 +170,8 @@ def test_models_are_missing(schema):
         check.validate_and_fill({"title": "x"}, schema)
     with pytest.raises(InputError, match="^modles: unknown key; did you mean 'models'"):
         check.validate_and_fill({"title": "x", "modles": {"a": {}}}, schema)
+    with pytest.raises(InputError, match="^models.f.ablate.off: unknown key; did you mean 'of'"):
+        check.validate_and_fill({"models": {"a": {}, "f": {"ablate": {"off": "a"}}}}, schema)
 
 
 def test_an_entry_overrides_defaults_and_defaults_the_schema(schema):

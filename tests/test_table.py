@@ -123,7 +123,9 @@ def test_a_published_accuracy_is_compared_with_one_more_run():
         ([0.6] * 8 + [0.609, 0.609], False),
         ([0.6] * 8 + [0.612, 0.611], True),
         ([0.1, 0.9] * 5, False),
-        ([0.5, 0.9, 0.4, 0.9] * 2 + [0.7, 0.9], False),  # 15 points more, of standard errors of 27
+        ([0.5, 0.9, 0.4, 0.9] * 2 + [0.7, 0.9], False),  # 15 points more, of a standard error of 25
+        ([0.2, 0.22, 0.24, 0.26, 0.28, 0.29, 0.3, 0.31, 0.33, 0.4], True),
+        ([0.1] * 6 + [0.1, 0.1, 0.3, 0.8], True),
         ([0.1] * 4 + [0.9] * 5, None),
         ([0.1] * 8 + [np.nan, 0.9], None),
     ],

@@ -11,11 +11,11 @@ from typing import Any
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
-from ablation.errors import InputError, suggestion
+from ablation.errors import InputError, nearest, suggestion
 from ablation.own_files import is_own
 from ablation.settings import families
 from ablation.settings.networks import network_settings
-from ablation.settings.recipes import recipe_rule, required_arguments, settled, why_own_rate
+from ablation.settings.recipes import name_of, recipe_rule, required_arguments, settled, why_own_rate
 from ablation.settings.specs import check_same_validation_images, whitening_holdout
 
 TYPE_NAMES = {
@@ -81,14 +81,18 @@ def validate_and_fill(config: dict, schema: dict) -> dict:
     return config
 
 
-def _rank(error: ValidationError) -> tuple[bool, bool, list[str]]:
+def _rank(error: ValidationError) -> tuple[int, list[str]]:
     """Return the order in which errors are told.
 
-    An unknown key inside of a section comes last, since another error may be why it is not known; a missing one after
-    others, since a misspelled one may be meant.
+    An unknown key comes after others, since one of these may be why it is not known; but before a missing one that it
+    may be a misspelling of.
     """
-    unknown = error.validator == "additionalProperties" and bool(error.path)
-    return unknown, error.validator == "required", list(map(str, error.path))
+    path = list(map(str, error.path))
+    if error.validator == "required":
+        missing = [key for key in error.validator_value if key not in error.instance]
+        given = [key for key in error.instance if key not in error.schema["properties"]]
+        return 2 * any(nearest(key, missing) for key in given), path
+    return int(error.validator == "additionalProperties"), path
 
 
 def _check_characters(where: str, value: Any) -> None:
@@ -328,7 +332,7 @@ def _check_applicable(where: str, section: dict, given: set[str], rules: dict[st
         for other, values in rule.get("x-only-with", {}).items():
             if section[other] not in values:
                 if key in given:
-                    here = _name(section[other])
+                    here = name_of(section[other])
                     if other == "optimizer" and section[other] not in rules[other]["enum"]:
                         here = f"Keras's {here}, which has its arguments inside, as in {{name: {here}, clipnorm: 1}}"
                     raise InputError(
@@ -449,8 +453,3 @@ def _shown(value: Any) -> str:
         return f"{value:.0f}"
     shown = str(value) if isinstance(value, date) else repr(value)
     return shown if len(shown) <= LONGEST_SHOWN else f"{shown[:LONGEST_SHOWN]}..."
-
-
-def _name(choice: Any) -> Any:
-    """Return the name of an optimizer or a schedule that may be a mapping, and of what is chosen by name."""
-    return choice["name"] if isinstance(choice, dict) else choice

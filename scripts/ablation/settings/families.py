@@ -8,7 +8,7 @@ from typing import Any
 
 from ablation.errors import InputError, suggestion
 from ablation.own_files import is_own
-from ablation.settings.recipes import recipe_rule, why_own_rate
+from ablation.settings.recipes import name_of, recipe_rule, why_own_rate
 from ablation.settings.words import format_settings
 
 LONGEST_NAME = 64
@@ -171,6 +171,14 @@ class _Settings:
         optimizer = {**self.config["defaults"], **own}["optimizer"]
         return "learning_rate" not in {*own, *self.for_all} and why_own_rate(optimizer, self.shared["optimizer"]) != ""
 
+    def have_rates(self, own: dict) -> bool:
+        """Tell whether the optimizer of a model is another than that of the defaults, which has a rate meant for it."""
+        default, rate = self.config["defaults"]["optimizer"], self.config["defaults"]["learning_rate"]
+        for_another = rate == self.shared["learning_rate"]["default"] and why_own_rate(
+            default, self.shared["optimizer"]
+        )
+        return name_of(own["optimizer"]) != name_of(default) and not for_another
+
     def applies(self, key: str, own: dict) -> bool:
         """Tell whether a setting applies to the others of a model with these settings of its own."""
         model = {**self.defaults(own), **own}
@@ -217,10 +225,9 @@ def _ablation(where: str, family: dict, settings: _Settings) -> Rows:
             continue
         rest = {key: value for key, value in own.items() if key != setting}
         about = {setting: defaults[setting]}
-        if setting == "optimizer" and rest.get("learning_rate", rate) != rate:  # which is meant for this optimizer
-            with_default = {key: value for key, value in rest.items() if key != "learning_rate"}
-            if not settings.lacks_rate(with_default):
-                rest, about = with_default, about | {"learning_rate": rate}
+        if setting == "optimizer" and rest.get("learning_rate", rate) != rate and settings.have_rates(own):
+            rest = {key: value for key, value in rest.items() if key != "learning_rate"}
+            about |= {"learning_rate": rate}
         rest, along = settings.settled(rest)
         line = WITHOUT_RATE.get(setting, "") if settings.lacks_rate(rest) else ""
         if others := settings.of_other_length(setting, rest):

@@ -48,6 +48,11 @@ def required_arguments(setting: str, name: str) -> list[str]:
     return [key for key, rule in rules.items() if "default" not in rule and key not in FROM_TRAINING]
 
 
+def name_of(choice: Any) -> Any:
+    """Return the name of an optimizer or a schedule that may be a mapping, and of what is chosen by name."""
+    return choice["name"] if isinstance(choice, dict) else choice
+
+
 def why_own_rate(optimizer: Any, ours: dict) -> str:
     """Return why a checked optimizer can't have the default learning rate, which is for adadelta; "" where it can.
 
@@ -57,7 +62,7 @@ def why_own_rate(optimizer: Any, ours: dict) -> str:
         return "muon needs one for all but the kernels of convolutions, as 0.01"
     if optimizer in ours["enum"]:
         return ""
-    name = optimizer["name"] if isinstance(optimizer, dict) else optimizer
+    name = name_of(optimizer)
     return f"that of Keras's {name} is {keras_recipes()['optimizer'][name]['learning_rate']}"
 
 

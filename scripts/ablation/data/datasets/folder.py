@@ -34,7 +34,7 @@ def read(source: str | Path, seed: int, size: int, groups: str | None = None) ->
     for image, name in zip(images, names, strict=True):
         try:
             if Path(name).suffix.lower() not in SUFFIXES:
-                raise InputError(f"has another suffix than {', '.join(SUFFIXES)}")
+                raise InputError("has no suffix such as .jpg or .png; rename it")
             image[...] = read_picture(folder / name, (size, size), 3)
         except InputError as error:
             broken[name] = str(error).removeprefix(f"{folder / name}: ")

@@ -89,6 +89,8 @@ def load_model(path: str | Path, architecture: str) -> keras.Model:
         return keras.models.load_model(path, compile=False, custom_objects=theirs)
     except RAISED as error:
         message = _one_line(error).rpartition("Exception encountered: ")[2]
+        if "safe_mode" in message:  # Keras's way out is not this workflow's
+            message = "a Lambda layer has Python code, which Keras doesn't load; write a class of layer instead"
         raise InputError(f"architecture: a model of {architecture} can't be loaded: {message}") from None
 
 
@@ -116,14 +118,14 @@ def _build_own(module: ModuleType, architecture: str, images: np.ndarray, classe
     with theirs():
         model = module.build(shape, classes, **arguments)
         inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
-    if not isinstance(model, keras.Model) or not inputs or not outputs:
+    if not isinstance(model, keras.Model):
         raise InputError(
-            f"architecture: {architecture}: 'build' must return a Sequential or a functional keras.Model, not"
-            f" {type(model).__name__}"
+            f"architecture: {architecture}: 'build' must return a Sequential or a functional keras.Model"
+            f" (got {type(model).__name__})"
         )
-    if any(isinstance(layer, keras.layers.Lambda) for layer in model._flatten_layers()):
-        raise InputError(f"{where} has a Lambda layer, which can't be loaded again; write a class of layer instead")
-    if model.compiled:
+    if not inputs or not outputs:
+        raise InputError(f"{where} has no Input: it must be a Sequential that begins with one, or functional")
+    if any(getattr(layer, "compiled", False) for layer in model._flatten_layers()):
         raise InputError(f"{where} is compiled; leave that out: optimizer and loss are settings of the study")
     for method in OF_TRAINING:
         if getattr(type(model), method) is not getattr(keras.Model, method):
