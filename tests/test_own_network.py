@@ -451,6 +451,7 @@ REFUSED = {
     "shape": ("keras.Input(input_shape)", "keras.Input((16, 16, 1))", "takes (None, 16, 16, 1); (None, 16, 16, 3) is"),
     "half": ('dtype="float32"', 'dtype="float16"', "returns float16; give its last layer dtype='float32'"),
     "nothing": ("    return model", "    return None", "a functional keras.Model (got NoneType)"),
+    "no input": ("keras.Sequential([keras.Input(input_shape)])", "keras.Sequential()", "has no Input: it must be"),
     "nothing to train": (
         "    return model",
         "    model.trainable = False\n    return model",
