@@ -117,6 +117,16 @@ def test_copies_are_named(folder):
     assert said["train"].startswith(
         "1 of 25 training images are copies of others, pixel for pixel, as train/cat/p0_00.png"
     )
+    assert said["train"].endswith("trained on and validated on") and said["test"].endswith("about new images")
+    (folder / "train/cat/copy.png").rename(folder / "train/dog/copy.png")
+    (folder / "test/dog/again.png").rename(folder / "test/cat/again.png")
+    said = datasets.repeats(read(folder))
+    assert said["train"].endswith(
+        "; 1 of them with another class, as train/dog/copy.png and train/cat/p0_00.png: one of the two is wrong"
+    )
+    assert said["test"].endswith(
+        "; 1 of them with another class, as test/cat/again.png and train/dog/p3_01.png: one of the two is wrong"
+    )
 
 
 def test_a_layout_with_parts(folder):

@@ -131,6 +131,7 @@ def repeats(dataset: Dataset) -> dict[str, str]:
     """Return what is to be said of images that are there twice, pixel for pixel, by part of the data set.
 
     `test`: of test images that are also trained on; `train`: of training images, of which some validate the others.
+    Each says of how many the copy has another class.
     """
     first: dict[str, int] = {}
     again = [(index, first.setdefault(array_digest(image), index)) for index, image in enumerate(dataset.x_train)]
@@ -141,18 +142,25 @@ def repeats(dataset: Dataset) -> dict[str, str]:
         names = getattr(dataset, f"{part}_files")
         return names[index] if len(names) else f"{part} image {index}"
 
+    def mislabeled(part: str, labels: np.ndarray, pairs: list[tuple[int, int]]) -> str:
+        wrong = [(index, other) for index, other in pairs if labels[index] != dataset.y_train[other]]
+        if not wrong:
+            return ""
+        example = f"{named(part, wrong[0][0])} and {named('train', wrong[0][1])}"
+        return f"; {len(wrong)} of them with another class, as {example}: one of the two is wrong"
+
     said = {}
     if in_test:
         said["test"] = (
             f"{len(in_test)} of {len(dataset.x_test)} test images are training images, too, pixel for pixel, as"
             f" {named('test', in_test[0][0])} and {named('train', in_test[0][1])};"
-            " accuracy on these says nothing about new images"
+            f" accuracy on these says nothing about new images{mislabeled('test', dataset.y_test, in_test)}"
         )
     if in_train:
         said["train"] = (
             f"{len(in_train)} of {len(dataset.x_train)} training images are copies of others, pixel for pixel, as"
             f" {named('train', in_train[0][0])} of {named('train', in_train[0][1])};"
-            " an image may be trained on and validated on"
+            f" an image may be trained on and validated on{mislabeled('train', dataset.y_train, in_train)}"
         )
     return said
 
