@@ -171,13 +171,17 @@ class _Settings:
         optimizer = {**self.config["defaults"], **own}["optimizer"]
         return "learning_rate" not in {*own, *self.for_all} and why_own_rate(optimizer, self.shared["optimizer"]) != ""
 
-    def have_rates(self, own: dict) -> bool:
-        """Tell whether the optimizer of a model is another than that of the defaults, which has a rate meant for it."""
-        default, rate = self.config["defaults"]["optimizer"], self.config["defaults"]["learning_rate"]
-        for_another = rate == self.shared["learning_rate"]["default"] and why_own_rate(
-            default, self.shared["optimizer"]
-        )
-        return name_of(own["optimizer"]) != name_of(default) and not for_another
+    def together(self, setting: str, own: dict) -> list[str]:
+        """Return what is put back with a setting of a model: the setting, and with another optimizer its learning rate.
+
+        The rate stays where the default one is not meant for the default optimizer either.
+        """
+        default, rates = self.config["defaults"], self.shared["learning_rate"]
+        rate, is_given = default["learning_rate"], default["learning_rate"] != rates["default"]
+        is_meant = is_given or not why_own_rate(default["optimizer"], self.shared["optimizer"])
+        is_another = setting == "optimizer" and name_of(own[setting]) != name_of(default[setting])
+        goes_along = is_another and is_meant and own.get("learning_rate", rate) != rate
+        return [setting, "learning_rate"] if goes_along else [setting]
 
     def applies(self, key: str, own: dict) -> bool:
         """Tell whether a setting applies to the others of a model with these settings of its own."""
@@ -214,7 +218,6 @@ def _ablation(where: str, family: dict, settings: _Settings) -> Rows:
     of, wanted = family["of"], family["entry"]["ablate"].get("settings", "all")
     own = settings.own(of)
     defaults = settings.defaults(own)
-    rate = defaults["learning_rate"]
     rows: Rows = {}
     put_back = []
     for setting in settings.rules(own) if wanted == "all" else wanted:
@@ -223,12 +226,8 @@ def _ablation(where: str, family: dict, settings: _Settings) -> Rows:
                 has = format_settings({setting: defaults.get(setting)})
                 raise InputError(f"{where}.settings: {of} has {has}, as defaults have: nothing to put back")
             continue
-        rest = {key: value for key, value in own.items() if key != setting}
-        about = {setting: defaults[setting]}
-        if setting == "optimizer" and rest.get("learning_rate", rate) != rate and settings.have_rates(own):
-            rest = {key: value for key, value in rest.items() if key != "learning_rate"}
-            about |= {"learning_rate": rate}
-        rest, along = settings.settled(rest)
+        together = settings.together(setting, own)
+        rest, along = settings.settled({key: value for key, value in own.items() if key not in together})
         line = WITHOUT_RATE.get(setting, "") if settings.lacks_rate(rest) else ""
         if others := settings.of_other_length(setting, rest):
             back = format_settings({setting: defaults[setting]})
@@ -240,7 +239,7 @@ def _ablation(where: str, family: dict, settings: _Settings) -> Rows:
             continue
         if settings.complete(rest) == settings.complete(own):
             continue
-        about |= along
+        about = {key: defaults[key] for key in together} | along
         rows[f"{of}-without-{setting}"] = about, rest | {"description": _in_words(of, about)}
         put_back.append(setting)
     if not rows:

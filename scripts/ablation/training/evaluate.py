@@ -69,7 +69,7 @@ def evaluate_run(data: Path, training: Path, made_from: dict, folder: Path, *, a
     files.link_or_copy(model_path, folder / model_path.name)
     for path in (history_path, training / "training.json"):
         files.write_text(folder / path.name, path.read_text(encoding="utf-8"))
-    parameters = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+    parameters = networks.trainable_parameters(model)
     recorded = {key: value for key, value in trained.items() if key not in ("key", "made_from", "digest")}
     files.write_record(
         folder / "metrics.json",

@@ -126,7 +126,7 @@ def train(
                 progress.penalty = (progress.penalty or 0.0) + float(penalty[0])
             progress.seconds = time.perf_counter() - start
             if checkpoint and (stop_signal := checkpoint.stop_signal):
-                _check_finite(progress.loss + (progress.penalty or 0.0), trained, epoch)
+                _check_finite(progress, trained, epoch)
                 checkpoint.save(variables, asdict(progress))
                 raise Interrupted(f"{stop_signal} in epoch {epoch}; checkpoint saved; rerun to resume")
         val_loss = val_accuracy = math.nan
@@ -143,7 +143,7 @@ def train(
             penalty=None if progress.penalty is None else progress.penalty / n,
         )
         on_epoch(row)
-        _check_finite(row.loss + (row.penalty or 0.0), trained, epoch)
+        _check_finite(progress, trained, epoch)
         progress = Progress([*progress.history, row])
         if checkpoint and (epoch % checkpoint.every == 0 or epoch == spec.epochs):
             checkpoint.save(variables, asdict(progress))
@@ -151,9 +151,9 @@ def train(
     return progress.history
 
 
-def _check_finite(loss: float, trained: list[keras.Variable], epoch: int) -> None:
+def _check_finite(progress: Progress, trained: list[keras.Variable], epoch: int) -> None:
     """Raise InputError for a loss or weights that are not finite, which no checkpoint and no model is to have."""
-    if not np.isfinite(loss):
+    if not np.isfinite(loss := progress.loss + (progress.penalty or 0.0)):
         raise InputError(f"the loss is {loss} in epoch {epoch}; lower the model's learning_rate")
     if not all(np.isfinite(variable.numpy()).all() for variable in trained):
         raise InputError(f"weights are nan or infinite in epoch {epoch}; lower the model's learning_rate")

@@ -8,8 +8,6 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import numpy as np
-
 from ablation import files
 from ablation.data import images
 from ablation.errors import InputError
@@ -65,8 +63,7 @@ def train_run(
     _check_plan(spec, made_from, folder)
     if spec.precision != policy:
         logger.info(f"{title}: precision {spec.precision}: {policy}, since {reason}")
-    parameters = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
-    logger.info(f"{title}: {parameters:,} parameters, {device}, {policy}")
+    logger.info(f"{title}: {networks.trainable_parameters(model):,} parameters, {device}, {policy}")
 
     board = folder.parents[2] / "tensorboard" / name / f"seed{seed}"  # by name, which TensorBoard shows
     curves = tensorboard.Curves(board, len(train_data[0])) if log_to == "tensorboard" else None

@@ -142,7 +142,8 @@ def repeats(dataset: Dataset) -> dict[str, str]:
         names = getattr(dataset, f"{part}_files")
         return names[index] if len(names) else f"{part} image {index}"
 
-    def mislabeled(part: str, labels: np.ndarray, pairs: list[tuple[int, int]]) -> str:
+    def mislabeled(part: str, pairs: list[tuple[int, int]]) -> str:
+        labels = getattr(dataset, f"y_{part}")
         wrong = [(index, other) for index, other in pairs if labels[index] != dataset.y_train[other]]
         if not wrong:
             return ""
@@ -154,13 +155,13 @@ def repeats(dataset: Dataset) -> dict[str, str]:
         said["test"] = (
             f"{len(in_test)} of {len(dataset.x_test)} test images are training images, too, pixel for pixel, as"
             f" {named('test', in_test[0][0])} and {named('train', in_test[0][1])};"
-            f" accuracy on these says nothing about new images{mislabeled('test', dataset.y_test, in_test)}"
+            f" accuracy on these says nothing about new images{mislabeled('test', in_test)}"
         )
     if in_train:
         said["train"] = (
             f"{len(in_train)} of {len(dataset.x_train)} training images are copies of others, pixel for pixel, as"
             f" {named('train', in_train[0][0])} of {named('train', in_train[0][1])};"
-            f" an image may be trained on and validated on{mislabeled('train', dataset.y_train, in_train)}"
+            f" an image may be trained on and validated on{mislabeled('train', in_train)}"
         )
     return said
 

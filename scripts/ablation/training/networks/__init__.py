@@ -94,6 +94,11 @@ def load_model(path: str | Path, architecture: str) -> keras.Model:
         raise InputError(f"architecture: a model of {architecture} can't be loaded: {message}") from None
 
 
+def trainable_parameters(model: keras.Model) -> int:
+    """Return how many numbers of a model are trained."""
+    return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+
+
 def total_steps(spec: ModelSpec, n: int) -> int:
     """Return the number of gradient steps of a training on n images, the last batch of an epoch short."""
     return spec.epochs * math.ceil(n / spec.batch_size)
